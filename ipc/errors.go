@@ -1,0 +1,19 @@
+package ipc
+
+import "errors"
+
+// Sentinel errors, for use with errors.Is.
+var (
+	// ErrEncode says that a value could not be encoded.
+	ErrEncode = errors.New("ipc: cannot encode")
+	// ErrDecode says that bytes could not be decoded into the wanted type. An
+	// error that also is ErrCorrupt blames the bytes; one that is not, the type.
+	ErrDecode = errors.New("ipc: cannot decode")
+	// ErrCorrupt says that bytes read from a pipe or from mapped memory end too
+	// early or cannot have been written by this package.
+	ErrCorrupt = errors.New("ipc: damaged data")
+	// ErrTooLarge says that a length exceeds the limit that the caller set.
+	ErrTooLarge = errors.New("ipc: too large")
+	// ErrClosed says that the object was closed, here or at the other end.
+	ErrClosed = errors.New("ipc: closed")
+)
