@@ -87,6 +87,12 @@ func SetThread(cpus []int) error {
 	return setThread(slices.Sorted(slices.Values(cpus)))
 }
 
+// Supported returns nil where [SetThread] can do its work, and else the error that it would return.
+func Supported() error {
+	_, err := thread()
+	return err
+}
+
 // Thread returns the CPUs that the calling operating-system thread may run on, in ascending order. The
 // remark about runtime.LockOSThread at [SetThread] holds here too.
 func Thread() ([]int, error) { return thread() }

@@ -30,6 +30,9 @@ func TestSetThread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := Supported(); err != nil {
+		t.Errorf("Supported() = %v", err)
+	}
 	tied(t, func() {
 		for _, c := range all {
 			if err := SetThread([]int{c}); err != nil {

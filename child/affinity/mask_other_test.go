@@ -15,6 +15,9 @@ func TestUnsupported(t *testing.T) {
 	if _, err := Thread(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Thread error = %v, want ErrUnsupported", err)
 	}
+	if err := Supported(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Supported() = %v, want ErrUnsupported", err)
+	}
 	if got := CurrentCPU(); got != -1 {
 		t.Errorf("CurrentCPU() = %d, want -1", got)
 	}
