@@ -1,6 +1,9 @@
 package oslock
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // What callers branch on. The errors that methods return wrap these and name the file.
 var (
@@ -46,3 +49,9 @@ var (
 	// ErrTooManyMembers says that 4096 living processes are members of the registry.
 	ErrTooManyMembers = errors.New("oslock: too many members")
 )
+
+// unprefixed is an error whose text does not repeat the package's name when it stands within another.
+type unprefixed struct{ error }
+
+func (e unprefixed) Error() string { return strings.TrimPrefix(e.error.Error(), "oslock: ") }
+func (e unprefixed) Unwrap() error { return e.error }

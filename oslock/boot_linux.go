@@ -1,0 +1,13 @@
+package oslock
+
+import "os"
+
+// bootName tells this run of the kernel from every other (Linux 2.3.16, random(4)); "" when it is
+// not to be had.
+func bootName() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
