@@ -34,7 +34,7 @@ func (t *textual) UnmarshalText(b []byte) error {
 // msgpack package does.
 type twofold struct{ a, b int }
 
-func (v twofold) EncodeMsgpack(e *msgpack.Encoder) error   { return e.EncodeMulti(v.a, v.b) }
+func (v twofold) EncodeMsgpack(e *msgpack.Encoder) error  { return e.EncodeMulti(v.a, v.b) }
 func (v *twofold) DecodeMsgpack(d *msgpack.Decoder) error { return d.DecodeMulti(&v.a, &v.b) }
 
 type record struct {
