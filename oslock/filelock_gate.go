@@ -7,7 +7,7 @@ import (
 )
 
 // fileGate lets goroutines at a FileLock: one alone, or several that share. The kernel cannot do this,
-// since to it the goroutines of one handle are one owner. Those who must wait are let in in the order they came.
+// since to it the goroutines of one handle are one owner. Those who must wait are let in as they came.
 type fileGate struct {
 	mu     sync.Mutex // guards all below
 	inside int        // how many are in; -1 is one alone
@@ -95,7 +95,7 @@ func (g *fileGate) release() {
 func (g *fileGate) advance() {
 	for len(g.queue) > 0 {
 		w := g.queue[0]
-		if g.inside != 0 && !(w.shared && g.inside > 0) {
+		if g.inside < 0 || g.inside > 0 && !w.shared {
 			return
 		}
 		g.queue = slices.Delete(g.queue, 0, 1)

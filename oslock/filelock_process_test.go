@@ -181,14 +181,17 @@ func TestFileLockAndFlock1(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, path string
-		open       func(*testing.T, string) *FileLock
+		descriptor bool
 	}{
-		{"path", fileLockPath(t), func(_ *testing.T, path string) *FileLock { return NewFileLock(path) }},
-		{"directory", t.TempDir(), func(_ *testing.T, path string) *FileLock { return NewFileLock(path) }},
-		{"descriptor", t.TempDir(), func(t *testing.T, path string) *FileLock { return FileLockOf(openForLock(t, path)) }},
+		{"path", fileLockPath(t), false},
+		{"directory", t.TempDir(), false},
+		{"descriptor", t.TempDir(), true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := tt.open(t, tt.path)
+			l := NewFileLock(tt.path)
+			if tt.descriptor {
+				l = FileLockOf(openForLock(t, tt.path))
+			}
 			if err := l.Lock(ctx); err != nil {
 				t.Fatal(err)
 			}

@@ -59,6 +59,7 @@ func tryFileLock(t testing.TB, l *FileLock, shared, want bool) {
 
 // The forms of a file lock behave the same.
 func fileLockForms(t *testing.T, f func(t *testing.T, open func() *FileLock)) {
+	t.Helper()
 	t.Run("path", func(t *testing.T) {
 		t.Parallel()
 		path := fileLockPath(t)

@@ -84,7 +84,7 @@ func (p *pathLocker) unlock() error {
 
 // named gives a bare errno from flock(2) its call. Errors of open have it already.
 func (p *pathLocker) named(err error) error {
-	if errno, ok := err.(unix.Errno); ok {
+	if errno, ok := err.(unix.Errno); ok { //nolint:errorlint // a bare one is meant: a wrapped one has its name
 		return os.NewSyscallError("flock", errno)
 	}
 	return err

@@ -3,6 +3,7 @@
 package affinity
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -89,7 +90,7 @@ func setThread(cpus []int) error {
 		return err
 	}
 	if err := setMask(cpus); err != nil {
-		if errno, ok := err.(unix.Errno); ok && errno == unix.EINVAL {
+		if errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("affinity: none of the CPUs %s may be used here: %w", FormatList(cpus), os.NewSyscallError("sched_setaffinity", err))
 		}
 		return fmt.Errorf("affinity: %w", os.NewSyscallError("sched_setaffinity", err))
@@ -100,7 +101,7 @@ func setThread(cpus []int) error {
 	}
 	for _, c := range cpus {
 		if _, ok := slices.BinarySearch(now, c); !ok {
-			setMask(before)
+			_ = setMask(before) // it was granted a moment ago
 			return fmt.Errorf("affinity: CPU %d may not be used here: %w", c, os.NewSyscallError("sched_setaffinity", unix.EINVAL))
 		}
 	}

@@ -76,8 +76,7 @@ func Create(path string, lines int, name string) (*Board, error) {
 		return nil, fmt.Errorf("board: %w", err)
 	}
 	if err := mapped.Guard(func() error { h.write(b.region.Bytes()); return nil }); err != nil {
-		b.region.Unmap()
-		return nil, fmt.Errorf("board: %w", err)
+		return nil, fmt.Errorf("board: %w", errors.Join(err, b.region.Unmap()))
 	}
 	return b, nil
 }
@@ -101,11 +100,11 @@ func open(path string, write bool) (*Board, error) {
 	}
 	var head [headerSize]byte
 	if n, err := f.ReadAt(head[:], 0); n < len(head) {
-		return nil, fmt.Errorf("%w: %s: header of %d bytes, want %d (%v)", ErrNotBoard, path, n, len(head), err)
+		return nil, fmt.Errorf("%w: %s: header of %d bytes, want %d: %w", ErrNotBoard, path, n, len(head), err)
 	}
 	b := &Board{}
 	if err := b.header.parse(head[:]); err != nil {
-		return nil, fmt.Errorf("%w: %s: %v", ErrNotBoard, path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrNotBoard, path, err)
 	}
 	size := fileSize(b.header.Lines)
 	if info.Size() < int64(size) {

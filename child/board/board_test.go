@@ -197,6 +197,7 @@ func TestReadersSeeWholeLines(t *testing.T) {
 	t.Parallel()
 	b, path := newBoard(t, 1)
 	watch := func(t *testing.T, pid int) {
+		t.Helper()
 		must(t, b.Starting(0, pid, 0))
 		must(t, b.Serving(0))
 		var last uint64

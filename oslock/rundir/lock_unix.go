@@ -20,7 +20,8 @@ func tryLock(f *os.File) (bool, error) { return flock(f, unix.LOCK_EX|unix.LOCK_
 
 func tryLockShared(f *os.File) (bool, error) { return flock(f, unix.LOCK_SH|unix.LOCK_NB) }
 
-func unlock(f *os.File) { flock(f, unix.LOCK_UN) }
+// unlock cannot fail on a file that was locked.
+func unlock(f *os.File) { _, _ = flock(f, unix.LOCK_UN) }
 
 func flock(f *os.File, how int) (bool, error) {
 	for {

@@ -27,22 +27,26 @@ func TestRootMakesPrivateDirectory(t *testing.T) {
 
 func TestRootRefuses(t *testing.T) {
 	link := func(t *testing.T, path string) {
+		t.Helper()
 		target := t.TempDir()
 		if err := os.Symlink(target, path); err != nil {
 			t.Fatal(err)
 		}
 	}
 	dangling := func(t *testing.T, path string) {
+		t.Helper()
 		if err := os.Symlink(filepath.Join(t.TempDir(), "nothing"), path); err != nil {
 			t.Fatal(err)
 		}
 	}
 	file := func(t *testing.T, path string) {
+		t.Helper()
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	open := func(t *testing.T, path string) {
+		t.Helper()
 		if err := errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, 0o755), os.WriteFile(path+"/x", nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
