@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,10 +88,7 @@ type report struct {
 
 func compare(rows []row, tests map[string]string, required []string, excused map[string]string) report {
 	var r report
-	unclaimed := make(map[string]string, len(tests))
-	for name, path := range tests {
-		unclaimed[name] = path
-	}
+	unclaimed := maps.Clone(tests)
 	index := map[[2]string]int{}
 	absent := slices.Clone(required)
 	for _, row := range rows {

@@ -57,7 +57,7 @@ const perFile = 4 << 10
 func Target(total int64, workers int) int64 {
 	const (
 		perWorker = 24
-		least     = 64 << 10
+		least     = 16 << 10
 		most      = 4 << 20
 	)
 	return min(max(total/int64(workers*perWorker), least), most)

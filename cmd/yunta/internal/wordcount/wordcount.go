@@ -35,7 +35,7 @@ type Problem struct {
 }
 
 func problem(path string, err error) Problem {
-	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err // the path is told apart
 	}
 	return Problem{Path: path, Text: err.Error()}
