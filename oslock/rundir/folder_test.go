@@ -320,3 +320,13 @@ func BenchmarkCreateClose(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkRoot(b *testing.B) {
+	private(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Root(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
