@@ -167,4 +167,3 @@ func (p *process) ask(deed string) string {
 	p.send(deed)
 	return p.line()
 }
-

@@ -379,7 +379,14 @@ func (f *sharedFile) owns() (yes bool) {
 
 // guard runs f so that a fault of the mapped memory becomes an error.
 func (f *sharedFile) guard(call func() error) error {
-	err := mapped.Guard(call)
+	if err := mapped.Guard(call); err != nil {
+		return f.explain(err)
+	}
+	return nil
+}
+
+// explain names the file in a fault; other errors pass.
+func (f *sharedFile) explain(err error) error {
 	var fault *mapped.FaultError
 	if errors.As(err, &fault) {
 		return fmt.Errorf("oslock: %s: %w: %w", f.path, unprefixed{ErrDamaged}, fault)

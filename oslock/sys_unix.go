@@ -24,11 +24,10 @@ const (
 // fileID is what tells one file of the machine from another.
 type fileID struct{ dev, ino uint64 }
 
-// openAt opens name in the open folder dir, never through a symbolic link and never
-// waiting for the other end of a pipe.
+// openAt opens name in the open folder dir, never through a symbolic link.
 func openAt(dir int, name string, flags int, mode uint32) (fd int, err error) {
 	err = retry(func() (err error) {
-		fd, err = unix.Openat(dir, name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, mode)
+		fd, err = unix.Openat(dir, name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, mode)
 		return err
 	})
 	if err != nil {
@@ -50,8 +49,11 @@ func openOrMake(dir int, name string, mode uint32) (int, error) {
 // openThere opens name in dir for reading and writing.
 func openThere(dir int, name string) (int, error) { return openAt(dir, name, unix.O_RDWR, 0) }
 
-// openToTest opens name in dir just to look at its flock.
-func openToTest(dir int, name string) (int, error) { return openAt(dir, name, unix.O_RDONLY, 0) }
+// openToTest opens name in dir just to look at it, not waiting for the other end if it is a pipe. The
+// others open for reading and writing, which needs no other end.
+func openToTest(dir int, name string) (int, error) {
+	return openAt(dir, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+}
 
 func closeFD(fd int) { unix.Close(fd) }
 
@@ -155,4 +157,17 @@ func writeAt(fd int, p []byte, off int64) error {
 // setSize makes the file size bytes long.
 func setSize(fd int, size int64) error {
 	return os.NewSyscallError("ftruncate", retry(func() error { return unix.Ftruncate(fd, size) }))
+}
+
+// readSmall returns the content of a file of at most size bytes. Unlike os.ReadFile it does not
+// wake the runtime's poller.
+func readSmall(path string, size int) (string, error) {
+	fd, err := openToTest(unix.AT_FDCWD, path)
+	if err != nil {
+		return "", err
+	}
+	defer closeFD(fd)
+	b := make([]byte, size)
+	n, err := readAt(fd, b, 0)
+	return string(b[:n]), err
 }
