@@ -14,6 +14,8 @@ var (
 	ErrCorrupt = errors.New("ipc: damaged data")
 	// ErrTooLarge says that a length exceeds the limit that the caller set.
 	ErrTooLarge = errors.New("ipc: too large")
+	// ErrFull says that a table or queue has no place left.
+	ErrFull = errors.New("ipc: full")
 	// ErrClosed says that the object was closed, here or at the other end.
 	ErrClosed = errors.New("ipc: closed")
 )
