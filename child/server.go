@@ -1,0 +1,317 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"yunta/child/board"
+	"yunta/child/wire"
+	"yunta/ipc"
+)
+
+// Tunables of the serving loop.
+const (
+	// flushEvery bounds how long a finished chunk's notice may wait for
+	// others to go with it.
+	flushEvery = 100 * time.Microsecond
+	// flushCount is how many notices are gathered at most: a quarter of what
+	// a supervisor keeps in flight, so that it can refill while we work.
+	flushCount = 64
+	// spinFor is how long an idle child watches its bell before it blocks:
+	// waking a blocked process on another core costs about 20 us each way.
+	spinFor = 50 * time.Microsecond
+	// roomHint is how many bytes are asked for a value of unknown size; a
+	// larger one is copied once more.
+	roomHint = 64
+)
+
+// server is a child's serving loop.
+type server struct {
+	config  wire.Config
+	tasks   *ipc.PipeFile
+	notices *ipc.PipeFile
+	frames  *ipc.FrameReader
+	extents *ipc.Extents
+	area    []byte
+	shared  *wire.Shared
+	bell    *wire.Bell
+	records *ipc.RecordWriter
+	line    *board.Line
+
+	entries map[uint32]runner
+	names   map[uint32]string
+
+	current atomic.Pointer[chunk] // what the lifeline may cancel
+
+	pending []uint32 // slots to tell of
+	flushed time.Time
+	body    []byte // scratch for notices
+	frame   []byte
+	misses  int // spins in a row that saw nothing
+	done    uint64
+	failed  uint64
+}
+
+// chunk is the one being run.
+type chunk struct {
+	number  uint32
+	slot    *wire.Slot
+	runner  runner
+	rest    []byte // arguments not yet decoded
+	timeout time.Duration
+	start   time.Time
+	ctx     taskContext
+	opened  bool // a record has been opened for it
+	erring  bool // the open record is one of errors
+}
+
+// main serves until the tasks pipe ends and sends the outcome. A task that
+// ends its goroutine (runtime.Goexit, as testing.T.FailNow does) takes this
+// one along; another then goes on where it was.
+func (s *server) main(outcome chan<- error) {
+	returned := false
+	defer func() {
+		if !returned {
+			go s.main(outcome)
+		}
+	}()
+	var err error
+	if c := s.current.Load(); c != nil {
+		c.runner.serve(s, c)
+		err = s.over(c)
+	}
+	if err == nil {
+		err = s.loop()
+	}
+	returned = true
+	outcome <- err
+}
+
+// loop serves frames until the tasks pipe ends, which asks for a graceful stop.
+func (s *server) loop() error {
+	for {
+		if !s.frames.Buffered() {
+			if err := s.flush(); err != nil {
+				return err
+			}
+			s.spin()
+		}
+		body, err := s.frames.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.handle(body); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *server) handle(body []byte) error {
+	if len(body) == 0 {
+		return wire.ErrProtocol
+	}
+	switch body[0] {
+	case wire.KindDefine:
+		number, name, err := wire.ParseDefine(body)
+		if err != nil {
+			return err
+		}
+		s.names[number] = name
+		if r := lookup(name); r != nil {
+			s.entries[number] = r
+		} else {
+			s.entries[number] = missing(name)
+		}
+		return nil
+	case wire.KindChunk:
+		head, payload, err := wire.ParseChunk(body)
+		if err != nil {
+			return err
+		}
+		if head.Extent != 0 {
+			if payload, err = s.extents.Bytes(uint32(head.Extent - 1)); err != nil {
+				return err
+			}
+		}
+		if uint64(len(payload)) < head.Length {
+			return wire.ErrProtocol
+		}
+		return s.run(head, payload[:head.Length])
+	}
+	return fmt.Errorf("%w: kind %d on the tasks pipe", wire.ErrProtocol, body[0])
+}
+
+// run runs one chunk to its end.
+func (s *server) run(head wire.Chunk, payload []byte) error {
+	if err := wire.CheckSlot(s.area, s.config.Worker, head.Slot); err != nil {
+		return err
+	}
+	r := s.entries[head.Entry]
+	if r == nil {
+		return fmt.Errorf("%w: entry number %d was not defined", wire.ErrProtocol, head.Entry)
+	}
+	c := &chunk{
+		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
+		rest: payload, timeout: time.Duration(head.Timeout), start: time.Now(),
+	}
+	s.current.Store(c)
+	if s.line != nil {
+		s.line.Run(s.names[head.Entry], uint64(c.number), 0, c.start.UnixNano())
+	}
+	r.serve(s, c)
+	return s.over(c)
+}
+
+// over ends a chunk that has nothing left to claim.
+func (s *server) over(c *chunk) error {
+	s.current.Store(nil)
+	c.ctx.end(context.Canceled)
+	if c.opened {
+		s.records.End()
+	}
+	end := time.Now()
+	c.slot.Elapsed.Store(uint64(end.Sub(c.start)))
+	if condemned := c.slot.Retire(); condemned {
+		// The supervisor has given this process up. It must start nothing
+		// more, and what its task left running goes with it.
+		s.pending = append(s.pending, c.number)
+		_ = s.flush()
+		killGroup()
+	}
+	if s.line != nil {
+		s.line.Idle(s.done, s.failed)
+	}
+	if c.slot.Watch.CompareAndSwap(wire.WatchOn, wire.WatchTaken) {
+		return nil // somebody spins on the word: a notice would only cost
+	}
+	s.pending = append(s.pending, c.number)
+	if len(s.pending) >= flushCount || end.Sub(s.flushed) >= flushEvery {
+		return s.flushAt(end)
+	}
+	return nil
+}
+
+func (s *server) flush() error { return s.flushAt(time.Now()) }
+
+// flushAt sends the notices gathered so far in one write.
+func (s *server) flushAt(now time.Time) error {
+	s.flushed = now
+	if len(s.pending) == 0 {
+		return nil
+	}
+	s.body = wire.AppendSlots(s.body[:0], wire.KindRetired, s.pending...)
+	s.frame = ipc.AppendFrame(s.frame[:0], s.body)
+	s.pending = s.pending[:0]
+	_, err := s.notices.Write(s.frame)
+	return err
+}
+
+// spin watches the bell for a moment before the caller blocks, if a core is free for it.
+func (s *server) spin() {
+	if s.shared.SpinMax.Load() == 0 || (s.misses > 8 && s.misses%16 != 0) {
+		s.misses++
+		return
+	}
+	seen := s.bell.Sent.Load()
+	if !s.enterSpin() {
+		return
+	}
+	defer s.leaveSpin()
+	start := time.Now()
+	for i := 1; ; i++ {
+		if s.bell.Sent.Load() != seen {
+			s.misses = 0
+			return
+		}
+		if i%64 == 0 && time.Since(start) > spinFor {
+			s.misses++
+			return
+		}
+	}
+}
+
+func (s *server) enterSpin() bool {
+	for {
+		n := s.shared.Spinners.Load()
+		if n >= s.shared.SpinMax.Load() {
+			return false
+		}
+		s.bell.Spinning.Store(1) // first: the supervisor takes back the count of one that dies
+		if s.shared.Spinners.CompareAndSwap(n, n+1) {
+			return true
+		}
+		s.bell.Spinning.Store(0)
+	}
+}
+
+func (s *server) leaveSpin() {
+	s.bell.Spinning.Store(0)
+	s.shared.Spinners.Add(-1)
+}
+
+// open makes sure that the chunk's open record is one of values or of errors.
+func (s *server) open(c *chunk, errs bool) error {
+	kind := uint8(wire.RecordValues)
+	if errs {
+		kind = wire.RecordErrors
+	}
+	if !c.opened {
+		first, err := s.records.Begin(context.Background(), kind)
+		if err != nil {
+			return err
+		}
+		c.slot.First.Store(uint64(first))
+		c.opened, c.erring = true, errs
+		return nil
+	}
+	if c.erring != errs {
+		if err := s.records.Next(context.Background(), kind); err != nil {
+			return err
+		}
+		c.erring = errs
+	}
+	return nil
+}
+
+// commitError records that a task failed. When not even that can be stored,
+// the process ends: the supervisor then knows by its death.
+func (s *server) commitError(c *chunk, encoded []byte) {
+	s.failed++
+	err := s.open(c, true)
+	if err == nil {
+		var buf []byte
+		if buf, err = s.records.Room(context.Background(), len(encoded)+8); err == nil {
+			err = s.records.Commit(context.Background(), wire.Wrap(buf, encoded))
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "yunta: worker %d cannot report an error of its task: %v\n", s.config.Worker, err)
+		os.Exit(exitNoRoom)
+	}
+}
+
+// missing stands in for an entry that this process does not know.
+type missing string
+
+func (m missing) serve(s *server, c *chunk) {
+	for {
+		if _, ok := c.slot.Claim(); !ok {
+			return
+		}
+		s.commitError(c, encodeError(StageStart, m.error()))
+	}
+}
+
+func (m missing) invoke(context.Context, []byte) error { return m.error() }
+
+func (m missing) error() error {
+	return fmt.Errorf("child: no entry %q in this process: register it at package level, unconditionally", string(m))
+}
