@@ -1,0 +1,253 @@
+package supervisor
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"yunta/child/wire"
+	"yunta/ipc"
+)
+
+// signalGroup sends a signal to the worker's process group. The process is
+// not reaped before lmu says so, so its number cannot be another's by then.
+func (w *worker) signalGroup(sig syscall.Signal) {
+	w.lmu.Lock()
+	defer w.lmu.Unlock()
+	if !w.reaped {
+		_ = syscall.Kill(-w.pid, sig) // gone already, at worst
+	}
+}
+
+func (w *worker) kill() { w.signalGroup(syscall.SIGKILL) }
+
+// terminate sends SIGTERM to the group, and tells the child before that it is
+// the supervisor's own.
+func (w *worker) terminate() {
+	w.tell(wire.AppendSlots(nil, wire.KindTerminate))
+	w.signalGroup(syscall.SIGTERM)
+}
+
+// tell writes a frame to the lifeline.
+func (w *worker) tell(body []byte) {
+	w.lmu.Lock()
+	defer w.lmu.Unlock()
+	if !w.cut && !w.reaped {
+		_, _ = w.lifeline.Write(ipc.AppendFrame(nil, body)) // dead, at worst
+	}
+}
+
+// askToLeave lets the worker go when it has finished what it has: its tasks
+// pipe ends. A worker that does not follow is terminated after the grace, and
+// killed after another.
+func (w *worker) askToLeave() {
+	w.wmu.Lock()
+	if w.closed {
+		w.wmu.Unlock()
+		return
+	}
+	w.closed = true
+	_ = w.tasks.Close()
+	w.bell.Sent.Add(1)
+	w.wmu.Unlock()
+	w.escalate(w.core.o.Grace)
+}
+
+// escalate terminates the worker after a while and kills it after the grace.
+func (w *worker) escalate(after time.Duration) {
+	p := w.core
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.stopping || w.state == stateDead {
+		return
+	}
+	w.stopping = true
+	w.leaving = true
+	w.timers = append(w.timers,
+		time.AfterFunc(after, w.terminate),
+		time.AfterFunc(after+p.o.Grace, w.kill))
+}
+
+// condemn stops the task that runs in a chunk: nothing can begin after it in
+// that process any more, so no signal can hit another task. Its context ends
+// at once; the process gets SIGTERM after the grace and SIGKILL after another.
+// The caller holds no lock.
+func (p *core) condemn(c *chunk, task int, cause error, kind byte) {
+	w := c.w
+	c.mu.Lock()
+	p.mu.Lock()
+	ok := !c.gone && w.condemned == nil && c.got <= task && c.word.Condemn(task)
+	if ok {
+		w.condemned = c
+		w.leaving = true
+		c.stop, c.stopped = cause, task
+		// Nothing behind it on this worker will begin: others may have it.
+		for _, o := range w.out {
+			if o != c {
+				if from, to := o.word.Take(0); from < to {
+					o.n = from
+					p.giveBack(o.job, o.lo+from, o.lo+to)
+				}
+			}
+		}
+		if c.n > task+1 {
+			p.giveBack(c.job, c.lo+task+1, c.lo+c.n)
+			c.n = task + 1
+		}
+	}
+	p.mu.Unlock()
+	c.mu.Unlock()
+	if !ok {
+		return
+	}
+	w.tell(wire.AppendSlots(nil, kind, c.slot))
+	w.escalate(p.o.Grace)
+	p.kick()
+}
+
+// died sorts out what a worker that is gone, or that broke the protocol, left.
+func (w *worker) died(startErr error) {
+	p := w.core
+	oom := p.oomKills()
+	// The whole group, before the number of its leader can be another's.
+	w.kill()
+	_ = w.cmd.Wait() // its status is read below
+	w.lmu.Lock()
+	w.reaped = true
+	w.cut = true
+	_ = w.lifeline.Close()
+	w.lmu.Unlock()
+	w.wmu.Lock()
+	if !w.closed {
+		w.closed = true
+		_ = w.tasks.Close()
+	}
+	w.wmu.Unlock()
+	_ = w.notices.Close()
+	w.output.finish()
+	close(w.exited)
+
+	p.mu.Lock()
+	state := w.state
+	w.state = stateDead
+	w.leaving = true
+	_ = p.board.Dead(w.index) // for onlookers only
+	for _, t := range w.timers {
+		t.Stop()
+	}
+	out := w.out
+	for _, c := range out {
+		c.gone = true
+	}
+	p.mu.Unlock()
+	// A spinning child was killed with its count in the pool's line.
+	if w.bell.Spinning.Swap(0) != 0 {
+		p.shared.Spinners.Add(-1)
+	}
+	exit := w.exitError(oom)
+	for _, c := range out {
+		p.bury(c, exit)
+	}
+	if _, err := p.extents.ReclaimWriter(w.writer); err != nil {
+		p.o.Logger.Warn("reclaiming a worker's extents", "worker", w.index, "err", err)
+	}
+	p.mu.Lock()
+	for _, c := range out {
+		p.drop(w, c)
+	}
+	p.mu.Unlock()
+	if state == stateStarting && startErr != nil {
+		if tail := w.output.tail(); tail != "" {
+			startErr = fmt.Errorf("%w (%s; stderr: %s)", startErr, exit.how(), lastLines(tail, 5))
+		} else {
+			startErr = fmt.Errorf("%w (%s)", startErr, exit.how())
+		}
+	} else if state == stateStarting {
+		startErr = exit
+	}
+	p.gone(w, state == stateStarting, startErr, exit)
+}
+
+// bury settles what a dead worker's chunk came to: what was committed counts,
+// what ran is lost, and what had not begun is dealt again.
+func (p *core) bury(c *chunk, exit *ExitError) {
+	st := c.word.Load()
+	p.mu.Lock()
+	unbegun := Span{c.lo + min(st.Next, c.n), c.lo + c.n}
+	c.n = min(st.Next, c.n)
+	p.giveBack(c.job, unbegun.From, unbegun.To)
+	p.mu.Unlock()
+	c.word.Take(0)
+	p.gather(c, true)
+	if c.hasExtent {
+		_ = p.extents.Give(c.extent)
+	}
+	c.mu.Lock()
+	unfinished, orphan := c.got < c.n, c.orphan
+	i := c.lo + c.got
+	err := error(exit)
+	if c.stopped == c.got {
+		err = c.stop
+	}
+	c.got = c.n
+	c.mu.Unlock()
+	if !unfinished || orphan {
+		return
+	}
+	if err == error(exit) {
+		e := *exit
+		if !c.seenAt.IsZero() {
+			e.Ran = time.Since(c.seenAt)
+		} else {
+			e.Ran = time.Since(c.dealt)
+		}
+		err = &e
+	}
+	t := tally{p: p, w: c.w, back: 1, failures: []lost{{c, failure{index: i, err: err}}}}
+	p.mu.Lock()
+	t.credit()
+	p.mu.Unlock()
+	t.settle()
+}
+
+// exitError describes how the process ended.
+func (w *worker) exitError(oomBefore int64) *ExitError {
+	e := &ExitError{Code: -1, Stderr: w.output.tail()}
+	ps := w.cmd.ProcessState
+	if ps == nil {
+		return e
+	}
+	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		e.Signal, e.Core = ws.Signal(), ws.CoreDump()
+	} else {
+		e.Code = ps.ExitCode()
+	}
+	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
+		e.PeakRSS = int64(ru.Maxrss) * rssUnit
+	}
+	e.OOM = e.Signal == syscall.SIGKILL && oomBefore >= 0 && w.core.oomKills() > w.core.oomBase
+	if w.core.o.MemoryLimit > 0 && memoryExhausted(e.Stderr) {
+		e.memory = true
+	}
+	return e
+}
+
+// how says in a few words how the process ended.
+func (e *ExitError) how() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("signal %d, %v", int(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("exit status %d", e.Code)
+}
+
+// memoryExhausted recognises the Go runtime's last words when the kernel
+// refuses it memory.
+func memoryExhausted(stderr string) bool {
+	for _, s := range []string{"fatal error: runtime: out of memory", "runtime: cannot allocate memory", "fatal error: runtime: cannot allocate", "out of memory"} {
+		if strings.Contains(stderr, s) {
+			return true
+		}
+	}
+	return false
+}

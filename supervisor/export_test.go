@@ -1,0 +1,9 @@
+package supervisor
+
+// SetTestHookStart makes f decide whether a worker may be started. No pool may
+// exist while it is set or taken back.
+func SetTestHookStart(f func(index, incarnation int) error) (restore func()) {
+	old := testHookStart
+	testHookStart = f
+	return func() { testHookStart = old }
+}

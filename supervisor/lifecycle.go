@@ -1,0 +1,230 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"yunta/child/board"
+	"yunta/child/wire"
+	"yunta/ipc"
+	"yunta/oslock/rundir"
+)
+
+// startProcesses makes what the children share and starts them.
+func (p *core) startProcesses(ctx context.Context) (err error) {
+	n := p.o.Processes
+	if p.masks, err = p.o.Pin.masks(n); err != nil {
+		return err
+	}
+	if p.dir, err = rundir.Create("pool"); err != nil {
+		return fmt.Errorf("supervisor: run directory: %w", err)
+	}
+	defer func() {
+		if err != nil && p.spawner == nil {
+			p.release()
+		}
+	}()
+	if swept := p.dir.Swept(); swept > 0 {
+		p.o.Logger.Info("removed what dead supervisors left", "folders", swept)
+	}
+	p.extents, err = ipc.CreateExtents(ipc.ExtentOptions{Area: wire.AreaSize(n), Dir: p.dir.Path()})
+	if err != nil {
+		return fmt.Errorf("supervisor: result file: %w", err)
+	}
+	p.area = p.extents.Area().Bytes()
+	p.shared = wire.SharedAt(p.area)
+	p.canSpin = CPUCount() > 1
+	if p.canSpin && n <= CPUCount() {
+		p.shared.SpinMax.Store(int32(CPUCount() - 1))
+	}
+	p.boardPath = filepath.Join(p.dir.Path(), "board")
+	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {
+		return fmt.Errorf("supervisor: board: %w", err)
+	}
+	p.oomBase = p.oomKills()
+	p.stdout, p.stderr = newLineWriter(p.o.Stdout), newLineWriter(p.o.Stderr)
+	if p.o.Stderr == nil {
+		p.stderr = newLineWriter(os.Stderr)
+	}
+	p.spawner = newSpawner()
+	for i := range n {
+		if err = p.startWorker(i, 1); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		select {
+		case err = <-p.started:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		// What was started goes, and nothing is left when the error returns.
+		p.once.Do(func() {})
+		p.terminate(err)
+		for _, w := range p.startedWorkers() {
+			w.kill()
+		}
+		<-p.done
+		return err
+	}
+	p.helpers.Add(1)
+	go p.monitor()
+	return nil
+}
+
+func (p *core) startedWorkers() []*worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.present()
+}
+
+// present returns the workers that are not gone; core.mu is held.
+func (p *core) present() (out []*worker) {
+	for _, w := range p.workers {
+		if w != nil && w.state != stateDead {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// ready takes note of a worker that can be given work.
+func (p *core) ready(w *worker) {
+	p.mu.Lock()
+	if w.state == stateStarting {
+		_ = p.board.Serving(w.index) // for onlookers only
+		w.state = stateReady
+		p.failedStarts[w.index] = 0
+	}
+	all := true
+	for _, o := range p.workers {
+		all = all && o != nil && o.state != stateStarting
+	}
+	p.mu.Unlock()
+	if all || p.o.Initializer.IsZero() {
+		p.once.Do(func() { p.started <- nil })
+	}
+	p.kick()
+}
+
+// gone replaces a worker that is gone, unless the pool is ending.
+func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
+	p.mu.Lock()
+	p.workers[w.index] = nil // it counts as running until its successor does
+	if !unready && exit.Code != 0 {
+		p.stats.Died++
+	}
+	replace := p.state == poolOpen || p.state == poolClosing && !p.leaving
+	attempts := 0
+	if unready {
+		p.failedStarts[w.index]++
+		attempts = p.failedStarts[w.index]
+	}
+	p.mu.Unlock()
+	if unready {
+		// Before the pool is up its maker hears of it; later the pool tries again.
+		first := false
+		p.once.Do(func() { first = true; p.started <- startErr })
+		if first {
+			replace = false
+		} else if replace && attempts >= startAttempts {
+			replace = false
+			p.terminate(fmt.Errorf("%w: worker %d, %d times in a row: %w", ErrPoolBroken, w.index, attempts, startErr))
+		}
+	}
+	if exit.Code != 0 && replace {
+		p.o.Logger.Warn("worker died", "worker", w.index, "pid", w.pid, "how", exit.how())
+	}
+	if replace {
+		if err := p.startWorker(w.index, w.incarnation+1); err != nil {
+			p.terminate(fmt.Errorf("%w: worker %d: %w", ErrPoolBroken, w.index, err))
+		} else {
+			p.mu.Lock()
+			p.stats.Restarts++
+			p.mu.Unlock()
+		}
+	}
+	p.mu.Lock()
+	p.running--
+	p.mu.Unlock()
+	p.settleDown()
+}
+
+// settleDown takes the next step towards the pool's end, if it is due.
+func (p *core) settleDown() {
+	p.mu.Lock()
+	if p.state == poolOpen {
+		p.mu.Unlock()
+		return
+	}
+	var leave []*worker
+	if p.state == poolClosing && len(p.live) == 0 && !p.leaving {
+		p.leaving = true
+		leave = p.present()
+		for _, w := range leave {
+			w.leaving = true
+		}
+	}
+	over := p.running == 0 && (p.leaving || p.state == poolTerminated) && !p.over
+	p.over = p.over || over
+	p.mu.Unlock()
+	for _, w := range leave {
+		w.askToLeave()
+	}
+	if p.twins != nil {
+		p.twins.settle()
+	}
+	if over {
+		close(p.quit)
+		go p.shutdown() // the caller may be one of those it waits for
+	}
+}
+
+// shutdown releases what the pool had, once all workers are gone.
+func (p *core) shutdown() {
+	p.helpers.Wait()
+	p.mapped.Lock()
+	p.unmapped = true
+	p.mapped.Unlock()
+	p.release()
+	p.mu.Lock()
+	unhook := p.unhook
+	p.mu.Unlock()
+	unhook()
+	close(p.done)
+}
+
+// hold keeps mapped memory mapped until letGo; false when it is gone.
+func (p *core) hold() bool {
+	p.mapped.RLock()
+	if p.unmapped {
+		p.mapped.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (p *core) letGo() { p.mapped.RUnlock() }
+
+// release gives back what the children shared.
+func (p *core) release() {
+	if p.o.Pin.mode == pinAuto || p.o.Pin.mode == pinCores {
+		cores.give(p.masks)
+	}
+	if p.spawner != nil {
+		p.spawner.stop()
+	}
+	if p.extents != nil {
+		_ = p.extents.Close()
+	}
+	if p.board != nil {
+		_ = p.board.Close()
+	}
+	if p.dir != nil {
+		_ = p.dir.Close()
+	}
+}

@@ -1,0 +1,111 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"yunta/child/wire"
+)
+
+// watch makes the monitor look at outstanding chunks; core.mu is held.
+func (p *core) watch() {
+	if !p.watching {
+		p.watching = true
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// monitor does what no notice of a worker brings about: it hands on results
+// that wait in the records of unfinished chunks, takes work from workers that
+// got stuck behind a slow task, and stops tasks whose time is up. It sleeps
+// while there is nothing of the kind.
+func (p *core) monitor() {
+	defer p.helpers.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-p.wake:
+		}
+		for wait := tick; wait > 0; {
+			timer.Reset(wait)
+			select {
+			case <-p.quit:
+				return
+			case <-timer.C:
+			}
+			wait = p.look()
+		}
+	}
+}
+
+// due is a running task whose time is up.
+type due struct {
+	c    *chunk
+	task int
+}
+
+// look goes through the outstanding chunks once and says when to look again;
+// zero for not before there is something new.
+func (p *core) look() (wait time.Duration) {
+	now := time.Now()
+	var partial []*chunk
+	var late []due
+	idle := false
+	p.mu.Lock()
+	for _, w := range p.workers {
+		if w == nil {
+			continue
+		}
+		idle = idle || len(w.out) == 0 && w.accepts()
+		for _, c := range w.out {
+			if c.gone || c.size == 1 && c.job.timeout == 0 {
+				continue
+			}
+			again := tick
+			st := c.word.Load()
+			if st.Next != c.seenNext {
+				c.seenNext, c.seenAt = st.Next, now
+			}
+			if c.size > 1 && now.Sub(c.dealt) >= tick && st.Next > c.got {
+				partial = append(partial, c)
+			}
+			if t := c.job.timeout; t > 0 && st.Next > 0 && !st.Retired && !st.Condemned {
+				left := t - now.Sub(c.seenAt)
+				if left <= 0 {
+					late = append(late, due{c, st.Next - 1})
+				} else if c.size == 1 {
+					again = left // nothing else can happen in it
+				}
+			}
+			if wait == 0 || again < wait {
+				wait = again
+			}
+		}
+	}
+	if wait == 0 {
+		p.watching = false
+	}
+	stolen := false
+	if idle && len(p.jobs) == 0 {
+		stolen = p.steal(nil, true)
+	}
+	p.mu.Unlock()
+	for _, c := range partial {
+		p.gather(c, false)
+	}
+	for _, d := range late {
+		p.gather(d.c, false)
+		cause := fmt.Errorf("%w after %v", ErrTaskTimeout, d.c.job.timeout)
+		p.condemn(d.c, d.task, cause, wire.KindExpire)
+	}
+	if stolen {
+		p.kick()
+	}
+	return wait
+}

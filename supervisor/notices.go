@@ -1,0 +1,323 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"yunta/child"
+	"yunta/child/wire"
+	"yunta/ipc"
+	"yunta/oslock/mapped"
+)
+
+// serve reads what a worker has to say until it is gone, and keeps it busy.
+func (w *worker) serve() {
+	p := w.core
+	frames := ipc.NewFrameReader(w.notices, wire.MaxFrame)
+	timer := time.AfterFunc(helloTimeout, w.kill)
+	var startErr error
+	hello := false
+	var slots []uint32
+	var err error
+	for {
+		var body []byte
+		if body, err = frames.Next(); err != nil || len(body) == 0 {
+			break
+		}
+		switch body[0] {
+		case wire.KindHello:
+			timer.Stop()
+			hello = true
+		case wire.KindReady:
+			p.ready(w)
+			continue
+		case wire.KindFailed:
+			e, _, derr := child.DecodeError(body[1:])
+			if startErr = e; derr != nil {
+				startErr = derr
+			}
+			continue
+		case wire.KindRetired:
+			if slots, err = wire.ParseSlots(slots, body); err != nil {
+				break
+			}
+			if frames.Buffered() {
+				continue // one answer for all that has come in
+			}
+			p.finish(w, slots)
+			slots = slots[:0]
+			p.refill(w)
+			continue
+		default:
+			err = fmt.Errorf("%w: kind %d from a child", wire.ErrProtocol, body[0])
+		}
+		if err != nil {
+			break
+		}
+	}
+	late := !timer.Stop() && !hello
+	if startErr == nil && !hello {
+		if startErr = errNoHello; late {
+			startErr = fmt.Errorf("%w within %v", errNoHello, helloTimeout)
+		}
+	}
+	w.died(startErr)
+}
+
+var errNoHello = errors.New("supervisor: child did not say hello: did main call child.Main first?")
+
+// finish copies out what retired chunks left and frees their slots.
+func (p *core) finish(w *worker, slots []uint32) {
+	chunks := w.finishing[:0]
+	p.mu.Lock()
+	for _, slot := range slots {
+		if slot >= wire.SlotsPerWorker {
+			continue
+		}
+		// A notice may be of the chunk that had the slot before, when somebody
+		// saw its end without it.
+		if c := w.bySlot[slot]; c != nil && !c.gone && c.word.Retired() {
+			c.gone = true
+			chunks = append(chunks, c)
+		}
+	}
+	p.mu.Unlock()
+	p.finishChunks(w, chunks)
+	clear(chunks)
+	w.finishing = chunks
+}
+
+// finishChunks does it for chunks that the caller has marked as gone.
+func (p *core) finishChunks(w *worker, chunks []*chunk) {
+	t := tally{p: p, w: w}
+	for _, c := range chunks {
+		p.harvest(c, true, &t)
+		if c.hasExtent {
+			_ = p.extents.Give(c.extent) // it was ours a moment ago
+		}
+	}
+	p.mu.Lock()
+	for _, c := range chunks {
+		st := c.word.Load()
+		if elapsed := time.Duration(c.word.Elapsed.Load()); elapsed > 0 && st.Next > 0 {
+			c.job.measure.add(elapsed, st.Next)
+			c.job.lastSize = max(c.job.lastSize, st.Next)
+		}
+		p.drop(w, c)
+	}
+	if len(chunks) > 0 {
+		p.uses++
+		w.lastUsed = p.uses
+	}
+	t.credit()
+	p.mu.Unlock()
+	t.settle()
+}
+
+// tally gathers what several chunks of a worker came to, so that it is told in
+// one go.
+type tally struct {
+	p        *core
+	w        *worker
+	job      *job // of the run of good tasks that is being gathered
+	lo, n    int
+	back     int // tasks that came back
+	failures []lost
+}
+
+// lost is a failed attempt with the chunk it was made in.
+type lost struct {
+	c *chunk
+	f failure
+}
+
+func (t *tally) good(j *job, lo, n int) {
+	if n == 0 {
+		return
+	}
+	if t.job == j && t.lo+t.n == lo {
+		t.n += n
+		return
+	}
+	if t.job != nil {
+		t.job.settle(t.lo, t.n)
+	}
+	t.job, t.lo, t.n = j, lo, n
+}
+
+// credit counts the tasks that came back; core.mu is held.
+func (t *tally) credit() {
+	bad := uint64(len(t.failures))
+	t.w.settled += uint64(t.back)
+	t.w.failures += bad
+	t.p.stats.Tasks += uint64(t.back)
+	t.p.stats.Failed += bad
+}
+
+// settle tells the jobs. No lock is held: it may call the caller's functions.
+func (t *tally) settle() {
+	if t.job != nil {
+		t.job.settle(t.lo, t.n)
+	}
+	for _, l := range t.failures {
+		t.p.failed(l.c, l.f)
+	}
+}
+
+// gather copies out what one chunk has committed so far and tells its job.
+func (p *core) gather(c *chunk, last bool) {
+	t := tally{p: p, w: c.w}
+	p.harvest(c, last, &t)
+	p.mu.Lock()
+	t.credit()
+	p.mu.Unlock()
+	t.settle()
+}
+
+// drop takes a chunk off its worker's account; core.mu is held.
+func (p *core) drop(w *worker, c *chunk) {
+	for i, o := range w.out {
+		if o == c {
+			if i == 0 {
+				w.out = w.out[1:]
+			} else {
+				w.out = append(w.out[:i], w.out[i+1:]...)
+			}
+			break
+		}
+	}
+	if w.load -= c.cost; len(w.out) == 0 {
+		w.load = 0
+		w.out = nil
+	}
+	w.pipeBytes -= c.bytes
+	if c.hasExtent {
+		p.argumentBytes -= c.length
+	}
+	w.bySlot[c.slot] = nil
+	w.free = append(w.free, c.slot)
+	p.inFlight--
+}
+
+// failure is a task of a chunk that came back as an error.
+type failure struct {
+	index int
+	err   error
+	final bool // trying again cannot help
+}
+
+// harvest copies out the results that a chunk has committed since the last
+// time. last says that there will be no more.
+func (p *core) harvest(c *chunk, last bool, t *tally) {
+	var bad []failure
+	from, n := 0, 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.broken
+	if err == nil {
+		err = mapped.Guard(func() error {
+			var err error
+			from, n, bad, err = c.read()
+			return err
+		})
+		c.broken = err
+	}
+	if err != nil && last {
+		// What the records cannot be made to say is lost, and said to be.
+		st := c.word.Load()
+		for ; c.got < min(st.Next, c.size); c.got++ {
+			bad = append(bad, failure{c.lo + c.got, fmt.Errorf("supervisor: its result cannot be read: %w", err), true})
+			n++
+		}
+	}
+	if last && c.reader != nil {
+		// An error leaves references to extents, which come back when their
+		// writer goes.
+		_ = c.reader.Done()
+	}
+	if c.orphan || n == 0 {
+		return
+	}
+	t.back += n
+	// Good runs lie between what is bad.
+	lo := c.lo + from
+	for _, f := range bad {
+		t.good(c.job, lo, f.index-lo)
+		lo = f.index + 1
+		t.failures = append(t.failures, lost{c, f})
+	}
+	t.good(c.job, lo, c.lo+from+n-lo)
+}
+
+// read decodes the records that came since the last call: results from task
+// from on, n of them. The chunk's mutex is held.
+func (c *chunk) read() (from, n int, bad []failure, err error) {
+	from = c.got
+	if c.reader == nil {
+		first := ipc.Ref(c.word.First.Load())
+		if first == 0 {
+			return from, 0, nil, nil
+		}
+		c.reader = c.w.core.extents.NewRecordReader(first)
+	}
+	for {
+		kind, count, body, ok, err := c.reader.Next()
+		if err != nil || !ok {
+			return from, n, bad, err
+		}
+		if count > c.size-c.got {
+			return from, n, bad, fmt.Errorf("%w: %d results for %d tasks", ipc.ErrCorrupt, c.got+count, c.size)
+		}
+		lo := c.lo + c.got
+		c.got += count
+		n += count
+		if c.orphan {
+			continue
+		}
+		switch kind {
+		case wire.RecordValues:
+			c.job.typed.decode(lo, count, body, func(i int, err error) {
+				bad = append(bad, failure{i, err, true})
+			})
+		case wire.RecordErrors:
+			for i := range count {
+				e, rest, err := child.DecodeError(body)
+				if e == nil {
+					e = child.LocalError(child.StageDecodeResult, err)
+				}
+				body = rest
+				bad = append(bad, failure{lo + i, e, e.Stage == child.StageEncodeResult && !e.Panic})
+			}
+		default:
+			return from, n, bad, fmt.Errorf("%w: record of kind %d", ipc.ErrCorrupt, kind)
+		}
+		// A task that was told to stop failed, whatever it still returned.
+		if c.stopped >= 0 && c.stopped < c.got && c.stopped >= c.got-count {
+			i := c.lo + c.stopped
+			if len(bad) > 0 && bad[len(bad)-1].index == i {
+				bad = bad[:len(bad)-1]
+			}
+			bad = append(bad, failure{i, c.stop, false})
+		}
+	}
+}
+
+// failed decides what a failed attempt at a task leads to.
+func (p *core) failed(c *chunk, f failure) {
+	j := c.job
+	n, again := j.attempt(f.index, f.err)
+	if again && !f.final {
+		p.mu.Lock()
+		p.stats.Retried++
+		p.giveBack(j, f.index, f.index+1)
+		p.mu.Unlock()
+		p.kick()
+		return
+	}
+	err := f.err
+	if tries := j.tries(f.index); len(tries) > 1 {
+		err = errors.Join(tries...)
+	}
+	j.fail(&TaskError{Entry: j.entry, Index: f.index, Worker: c.w.index, PID: c.w.pid, Attempts: n, Err: err})
+}

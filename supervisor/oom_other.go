@@ -1,0 +1,6 @@
+//go:build unix && (!linux || portable)
+
+package supervisor
+
+// oomKills is not known without cgroups.
+func (p *core) oomKills() int64 { return -1 }

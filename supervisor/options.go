@@ -1,0 +1,216 @@
+package supervisor
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"yunta/child"
+	"yunta/child/affinity"
+)
+
+// Model says what the workers of a pool are.
+type Model int
+
+// The models. A program written for one runs on the other unchanged; what
+// goroutines cannot do is documented at the options concerned.
+const (
+	Processes  Model = iota // child processes, one each
+	Goroutines              // goroutines of this process
+)
+
+func (m Model) String() string {
+	switch m {
+	case Processes:
+		return "processes"
+	case Goroutines:
+		return "goroutines"
+	}
+	return fmt.Sprintf("Model(%d)", int(m))
+}
+
+// Values that switch an inherited setting off, for CallOptions.
+const (
+	NoTimeout = time.Duration(-1)
+	NoRetries = -1
+)
+
+// PoolOptions says how a pool works. The zero value is the recommended
+// setting. Python: the arguments of multiprocessing.Pool.
+type PoolOptions struct {
+	// Processes is the number of workers; 0 means CPUCount.
+	Processes int
+	// Model is Processes or Goroutines.
+	Model Model
+	// Pin says which cores the workers are pinned to.
+	Pin Pin
+	// Initializer runs in every worker before its first task. If it fails,
+	// NewPool fails; if it fails in a replacement several times in a row, so
+	// does the pool. A goroutine pool runs it once for each worker, too.
+	Initializer child.Call
+	// Exit runs in every worker that is asked to leave: at Close and after
+	// MaxTasksPerChild, not when it is terminated or killed.
+	Exit child.Call
+	// MaxTasksPerChild replaces a worker after that many tasks; 0 means never.
+	MaxTasksPerChild int
+	// TaskTimeout bounds how long one task may run; 0 means no bound. Past it
+	// the task's context ends, after Grace its process group gets SIGTERM, and
+	// after another Grace SIGKILL. The process always goes, with whatever the
+	// task started. A goroutine cannot be stopped: after Grace it is left to
+	// itself and replaced.
+	TaskTimeout time.Duration
+	// Retries is how often a task is tried again when it failed: its worker
+	// died, it timed out, panicked or returned an error. Default 0. A task
+	// that is retried may have had effects already.
+	Retries int
+	// Grace is the time between asking and forcing; 0 means 2 s.
+	Grace time.Duration
+	// MemoryLimit bounds the memory of each worker in bytes; 0 means none.
+	// From nine tenths of it on the garbage collector works harder; on Linux
+	// an allocation beyond it ends the worker, and its task fails with
+	// ErrMemoryLimit. Not possible with Goroutines.
+	MemoryLimit int64
+	// Logger gets what happens to workers; nil means nothing is logged.
+	Logger *slog.Logger
+	// Name shows in logs, in the run directory and in the children's process
+	// names; "" means "yunta".
+	Name string
+	// Env is added to the children's environment, as "key=value". GOMAXPROCS
+	// and GOMEMLIMIT are not inherited, but may be given here.
+	Env []string
+	// Stdout gets what children print, by whole lines; nil lets them inherit
+	// this process's standard output.
+	Stdout io.Writer
+	// Stderr gets what children write to standard error, by whole lines; nil
+	// means this process's.
+	Stderr io.Writer
+}
+
+// CallOptions refines the pool's settings for the calls made through a view,
+// see [Pool.With]. Zero fields inherit.
+type CallOptions struct {
+	// ChunkSize is how many tasks travel together; 0 lets the pool find out
+	// from measured run times. Tasks of a chunk that have not begun can still
+	// be taken back, so a large one delays nothing but the first results.
+	ChunkSize int
+	// Timeout replaces PoolOptions.TaskTimeout; NoTimeout switches it off.
+	Timeout time.Duration
+	// Retries replaces PoolOptions.Retries; NoRetries switches them off.
+	Retries int
+	// Buffer bounds how many tasks an IMap may have taken from its input
+	// ahead of what its caller has consumed; 0 lets the pool choose by
+	// measured run times.
+	Buffer int
+	// FailFast makes Map start nothing more once a task has failed for good.
+	FailFast bool
+	// OnProgress is called after results have come in, from one goroutine at
+	// a time, with growing done and at last done == total. total is -1 while
+	// the length of a streamed input is not known. It must not block for long.
+	OnProgress func(done, total int)
+}
+
+// Tunables of the pool.
+const (
+	defaultGrace = 2 * time.Second
+	// chunkTime is how much measured work goes into one chunk: long enough to
+	// make the cost of a frame (about 1 us) disappear, short enough that
+	// results flow.
+	chunkTime = 200 * time.Microsecond
+	// lookAhead is how much measured work a worker may have waiting: enough
+	// to cover the way back and forth (20-100 us on a loaded machine).
+	lookAhead = time.Millisecond
+	// tailTime is the least work of a chunk at the end of a job, where chunks
+	// shrink so that all workers end together.
+	tailTime = 20 * time.Microsecond
+	// growth bounds how much larger than a measured chunk the next one is.
+	growth = 16
+	// window is how many chunks a worker may have in flight.
+	window = 256
+	// tick is how often outstanding chunks are looked at when their worker
+	// has not spoken: results that wait in mapped memory are handed on within
+	// two of them.
+	tick = 4 * time.Millisecond
+	// helloTimeout is how long a child may take to say hello.
+	helloTimeout = 10 * time.Second
+	// startAttempts is how often in a row one worker may fail to start before
+	// the pool gives up.
+	startAttempts = 3
+	// argumentBudget bounds the bytes of arguments in flight, beyond one
+	// chunk for each worker.
+	argumentBudget = 64 << 20
+	// inlineTarget keeps self-chosen chunks small enough for the pipe.
+	inlineTarget = 32 << 10
+	// tasksPipe is the wished capacity of a tasks pipe in bytes: room for what
+	// is in flight, so that writing never waits for a busy worker.
+	tasksPipe = 256 << 10
+	// smallestPipe is taken for granted where the system does not tell (macOS).
+	smallestPipe = 16 << 10
+	// stderrTail is how much of a child's last words is kept, in bytes.
+	stderrTail = 8 << 10
+	// crashHead is how much of the beginning of a crash's report is kept when
+	// the report is longer, in bytes.
+	crashHead = 1 << 10
+	// spinFor is how long a caller of Apply watches the answer's word before
+	// it blocks: waking up costs about 20 us on another core.
+	spinFor = 50 * time.Microsecond
+)
+
+func (o PoolOptions) withDefaults() (PoolOptions, error) {
+	switch {
+	case o.Processes < 0:
+		return o, fmt.Errorf("supervisor: Processes is %d, must not be negative", o.Processes)
+	case o.MaxTasksPerChild < 0:
+		return o, fmt.Errorf("supervisor: MaxTasksPerChild is %d, must not be negative", o.MaxTasksPerChild)
+	case o.TaskTimeout < 0 && o.TaskTimeout != NoTimeout:
+		return o, fmt.Errorf("supervisor: TaskTimeout is %v, must not be negative", o.TaskTimeout)
+	case o.Retries < 0 && o.Retries != NoRetries:
+		return o, fmt.Errorf("supervisor: Retries is %d, must not be negative", o.Retries)
+	case o.Grace < 0:
+		return o, fmt.Errorf("supervisor: Grace is %v, must not be negative", o.Grace)
+	case o.MemoryLimit < 0:
+		return o, fmt.Errorf("supervisor: MemoryLimit is %d, must not be negative", o.MemoryLimit)
+	case o.Model != Processes && o.Model != Goroutines:
+		return o, fmt.Errorf("supervisor: Model is %d, must be Processes or Goroutines", int(o.Model))
+	}
+	if o.Processes == 0 {
+		o.Processes = CPUCount()
+	}
+	if o.Processes > maxWorkers {
+		return o, fmt.Errorf("supervisor: Processes is %d, at most %d", o.Processes, maxWorkers)
+	}
+	if o.Grace == 0 {
+		o.Grace = defaultGrace
+	}
+	if o.Name == "" {
+		o.Name = "yunta"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.TaskTimeout = max(o.TaskTimeout, 0)
+	o.Retries = max(o.Retries, 0)
+	return o, nil
+}
+
+// maxWorkers bounds a pool: each worker has three pipes and a thread here.
+const maxWorkers = 4096
+
+func (o CallOptions) check() error {
+	switch {
+	case o.ChunkSize < 0:
+		return fmt.Errorf("supervisor: ChunkSize is %d, must not be negative", o.ChunkSize)
+	case o.Timeout < 0 && o.Timeout != NoTimeout:
+		return fmt.Errorf("supervisor: Timeout is %v, must not be negative", o.Timeout)
+	case o.Retries < 0 && o.Retries != NoRetries:
+		return fmt.Errorf("supervisor: Retries is %d, must not be negative", o.Retries)
+	case o.Buffer < 0:
+		return fmt.Errorf("supervisor: Buffer is %d, must not be negative", o.Buffer)
+	}
+	return nil
+}
+
+// CPUCount returns how many cores this process may use: its affinity mask and
+// its cgroup's quota count, not what the machine has. At least 1. Python:
+// os.process_cpu_count.
+func CPUCount() int { return affinity.CPUCount() }

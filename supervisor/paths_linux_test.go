@@ -1,0 +1,6 @@
+//go:build linux && !portable
+
+package supervisor_test
+
+// fastPaths says that the package uses what only Linux has.
+const fastPaths = true

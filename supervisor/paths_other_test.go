@@ -1,0 +1,7 @@
+//go:build !linux || portable
+
+package supervisor_test
+
+// fastPaths says that the package uses what only Linux has; here it does with
+// what every system has.
+const fastPaths = false

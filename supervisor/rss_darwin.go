@@ -1,0 +1,4 @@
+package supervisor
+
+// rssUnit is the unit of Rusage.Maxrss in bytes (getrusage(2)).
+const rssUnit = 1

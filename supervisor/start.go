@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"yunta/child"
+	"yunta/child/wire"
+	"yunta/ipc"
+)
+
+// testHookStart may fail the start of a worker.
+var testHookStart func(index, incarnation int) error
+
+// startWorker starts one incarnation of a worker and the goroutine that looks
+// after it.
+func (p *core) startWorker(index, incarnation int) (err error) {
+	var undo []func() error
+	defer func() {
+		if err != nil {
+			for _, f := range undo {
+				_ = f()
+			}
+		}
+	}()
+	if testHookStart != nil {
+		if err := testHookStart(index, incarnation); err != nil {
+			return err
+		}
+	}
+	pipe := func() (r, w *ipc.PipeFile, err error) {
+		if r, w, err = ipc.NewPipe(0); err == nil {
+			undo = append(undo, r.Close, w.Close)
+		}
+		return r, w, err
+	}
+	tasksR, tasksW, err := ipc.NewPipe(tasksPipe)
+	if err != nil {
+		return err
+	}
+	undo = append(undo, tasksR.Close, tasksW.Close)
+	noticesR, noticesW, err := pipe()
+	if err != nil {
+		return err
+	}
+	lifeR, lifeW, err := pipe()
+	if err != nil {
+		return err
+	}
+	out, err := newOutput(p.stdout, p.stderr)
+	if err != nil {
+		return err
+	}
+	undo = append(undo, out.abort)
+	w := &worker{
+		core: p, index: index, incarnation: incarnation, cpus: p.masks[index],
+		tasks: tasksW, notices: noticesR, lifeline: lifeW, bell: wire.BellAt(p.area, index),
+		output: out, exited: make(chan struct{}), known: make(map[string]uint32), started: time.Now(),
+		capacity: max(tasksW.Capacity(), smallestPipe),
+	}
+	w.free = make([]uint32, wire.SlotsPerWorker)
+	for i := range w.free {
+		w.free[i] = wire.SlotsPerWorker - 1 - uint32(i)
+	}
+	p.mu.Lock()
+	p.writers++
+	w.writer = p.writers
+	p.mu.Unlock()
+	if err := w.configure(); err != nil {
+		return err
+	}
+	exe, err := executable()
+	if err != nil {
+		return fmt.Errorf("supervisor: finding the executable: %w", err)
+	}
+	w.cmd = &exec.Cmd{
+		Path: exe, Args: []string{os.Args[0]},
+		Env:    childEnv(p.o.Env, wire.Marker(tasksR.FD())),
+		Stdout: out.childStdout, Stderr: out.childStderr, // Stdin: /dev/null
+		ExtraFiles:  []*os.File{tasksR.File(), noticesW.File(), lifeR.File(), p.extents.File()},
+		SysProcAttr: sysProcAttr(),
+	}
+	if err := p.spawner.start(w.cmd, w.cpus); err != nil {
+		return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
+	}
+	undo = nil
+	w.pid = w.cmd.Process.Pid
+	for _, end := range []*ipc.PipeFile{tasksR, noticesW, lifeR} {
+		_ = end.Close() // the child's, which has its own copy
+	}
+	out.begin()
+	p.mu.Lock()
+	p.running++
+	p.workers[index] = w
+	terminated, leaving := p.state == poolTerminated, p.leaving
+	w.leaving = leaving
+	_ = p.board.Starting(index, w.pid, incarnation-1) // for onlookers only
+	p.mu.Unlock()
+	go w.serve()
+	switch { // while it was being started
+	case terminated:
+		w.escalate(0)
+	case leaving:
+		w.askToLeave()
+	}
+	p.o.Logger.Debug("worker started", "worker", index, "pid", w.pid, "incarnation", incarnation, "cpus", w.cpus)
+	return nil
+}
+
+// configure puts the child's configuration into its tasks pipe, where it waits
+// for it.
+func (w *worker) configure() error {
+	p := w.core
+	c := wire.Config{
+		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Pool: p.o.Name,
+		Name:   fmt.Sprintf("%.9s:w%d", p.o.Name, w.index),
+		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), Writer: w.writer, CPUs: w.cpus,
+		Board: p.boardPath, RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
+	}
+	var err error
+	if c.Initializer, err = p.o.Initializer.Invocation(); err != nil {
+		return err
+	}
+	if c.Exit, err = p.o.Exit.Invocation(); err != nil {
+		return err
+	}
+	body, err := wire.Append(nil, wire.KindConfig, c)
+	if err != nil {
+		return err
+	}
+	if len(body) > w.capacity/2 {
+		return fmt.Errorf("supervisor: configuration of %d bytes exceeds %d: give the initializer a smaller argument", len(body), w.capacity/2)
+	}
+	_, err = w.tasks.Write(ipc.AppendFrame(nil, body))
+	return err
+}

@@ -1,0 +1,390 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"yunta/child"
+	"yunta/child/affinity"
+)
+
+// errGoexit is what a task that ended its goroutine is reported as.
+var errGoexit = errors.New("supervisor: the task called runtime.Goexit (as testing.T.FailNow does)")
+
+// twins are the workers of a goroutine pool: the goroutine model of the same
+// pool. They take tasks from the same jobs and run them in this process.
+//
+// What cannot be had: a task that ignores the end of its context is left to
+// itself after the grace and its worker replaced; os.Exit, a fatal error or
+// memory exhaustion in a task ends the program; there is no MemoryLimit.
+type twins struct {
+	p     *core
+	cond  *sync.Cond // on core.mu: there may be work, or an end
+	list  []*twin
+}
+
+// twin is one goroutine worker.
+type twin struct {
+	index       int
+	incarnation int
+	cpus        []int
+	started     time.Time
+	busy        bool
+	tasks       uint64
+	failed      uint64
+	since       int
+
+	from, hi int // of its own goroutine: the first task not handed on, and the end of what it took
+
+	mu        sync.Mutex
+	on        *job // whose task runs
+	at        int  // and which
+	abandoned bool // its task was given up: what it still does is ignored
+}
+
+// shortTask is the run time below which results are handed on together.
+const shortTask = 10 * time.Microsecond
+
+func (t *twin) isAbandoned() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.abandoned
+}
+
+// begin and keep frame a task; keep stores its result unless it was given up
+// or its job has ended.
+func (t *twin) begin(j *job, i int) {
+	t.mu.Lock()
+	t.on, t.at = j, i
+	t.mu.Unlock()
+}
+
+func (t *twin) keep(j *job, store func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.on = nil
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !t.abandoned && !j.over {
+		store()
+	}
+}
+
+func (p *core) startTwins() error {
+	if p.o.MemoryLimit > 0 {
+		return fmt.Errorf("supervisor: MemoryLimit with goroutines: %w", errors.ErrUnsupported)
+	}
+	masks := make([][]int, p.o.Processes)
+	if p.o.Pin.mode != pinAuto {
+		var err error
+		if masks, err = p.o.Pin.masks(p.o.Processes); err != nil {
+			return err
+		}
+	}
+	p.masks = masks
+	p.twins = &twins{p: p, cond: sync.NewCond(&p.mu), list: make([]*twin, p.o.Processes)}
+	if !p.o.Initializer.IsZero() {
+		for range p.o.Processes {
+			if err := runHere(p.o.Initializer); err != nil {
+				return child.LocalError(child.StageStart, err)
+			}
+		}
+	}
+	p.mu.Lock()
+	for i := range p.twins.list {
+		p.twins.start(i, 1)
+	}
+	p.mu.Unlock()
+	return nil
+}
+
+func runHere(c child.Call) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = child.LocalPanic(child.StageStart, v)
+		}
+	}()
+	return c.Run(context.Background())
+}
+
+// start starts a worker; core.mu is held.
+func (ts *twins) start(i, incarnation int) {
+	t := &twin{index: i, incarnation: incarnation, cpus: ts.p.masks[i], started: time.Now()}
+	ts.list[i] = t
+	ts.p.running++
+	go ts.work(t)
+}
+
+func (ts *twins) kick() {
+	ts.p.mu.Lock()
+	ts.cond.Broadcast()
+	ts.p.mu.Unlock()
+}
+
+// work is a worker's life.
+func (ts *twins) work(t *twin) {
+	p := ts.p
+	normal := false
+	defer func() {
+		if !normal && !t.isAbandoned() { // a task ended the goroutine
+			go ts.work(t)
+		}
+	}()
+	if t.cpus != nil {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		_ = affinity.SetThread(t.cpus)
+	}
+	for {
+		j, lo, n, together, ok := ts.next(t)
+		if !ok {
+			break
+		}
+		begun := time.Now()
+		if !ts.chunk(t, j, lo, n, together) {
+			normal = true
+			return
+		}
+		p.mu.Lock()
+		if !j.closed {
+			j.measure.add(time.Since(begun), n)
+			j.lastSize = max(j.lastSize, n)
+		}
+		p.mu.Unlock()
+	}
+	normal = true
+	if !p.o.Exit.IsZero() && !p.isTerminated() {
+		if err := runHere(p.o.Exit); err != nil {
+			p.o.Logger.Warn("exit function failed", "worker", t.index, "err", err)
+		}
+	}
+	p.mu.Lock()
+	p.running--
+	if replace := t.since > 0 && p.o.MaxTasksPerChild > 0 && t.since >= p.o.MaxTasksPerChild && !ts.ended(); replace {
+		ts.start(t.index, t.incarnation+1)
+		p.stats.Restarts++
+	}
+	p.mu.Unlock()
+	p.settleDown()
+}
+
+func (p *core) isTerminated() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state == poolTerminated
+}
+
+// ended reports whether no more work will come; core.mu is held.
+func (ts *twins) ended() bool {
+	p := ts.p
+	return p.state == poolTerminated || p.state == poolClosing && len(p.live) == 0
+}
+
+// next waits for tasks to run.
+func (ts *twins) next(t *twin) (j *job, lo, n int, together, ok bool) {
+	p := ts.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.busy = false
+	for {
+		if p.o.MaxTasksPerChild > 0 && t.since >= p.o.MaxTasksPerChild || ts.ended() {
+			return nil, 0, 0, false, false
+		}
+		for len(p.jobs) > 0 {
+			j := p.jobs[0]
+			p.jobs = p.jobs[1:]
+			j.listed = false
+			if j.pending() == 0 {
+				continue
+			}
+			lo, n = j.take(ts.share(t, j))
+			p.list(j)
+			t.busy = true
+			t.since += n
+			avg := j.measure.avg
+			return j, lo, n, avg > 0 && avg < float64(shortTask), true
+		}
+		ts.cond.Wait()
+	}
+}
+
+// share says how many tasks to take at once; core.mu is held.
+func (ts *twins) share(t *twin, j *job) int {
+	k := max(j.chunk, 1)
+	if avg := j.measure.avg; j.chunk == 0 && avg > 0 {
+		// Nothing can be taken back from a goroutine, so what one takes is
+		// kept short.
+		k = max(1, int(float64(tailTime)/avg))
+		k = min(k, growth*max(1, j.lastSize), max(1, j.pending()/(2*len(ts.list))))
+	}
+	if m := ts.p.o.MaxTasksPerChild; m > 0 {
+		k = min(k, m-t.since)
+	}
+	return k
+}
+
+// chunk runs tasks [lo, lo+n) of a job; false when the worker was given up
+// meanwhile. Results of short tasks are handed on together.
+func (ts *twins) chunk(t *twin, j *job, lo, n int, together bool) bool {
+	t.from, t.hi = lo, lo+n
+	for i := lo; i < lo+n; i++ {
+		if j.stop.Load() {
+			break
+		}
+		var err error
+		if j.timeout > 0 {
+			err = ts.timed(t, j, i)
+		} else {
+			err = j.typed.run(j.ctx, j, t, i)
+		}
+		if t.isAbandoned() {
+			return false
+		}
+		if err == nil && together && i < lo+n-1 {
+			continue
+		}
+		done := i
+		if err == nil {
+			done++
+		}
+		ts.count(t, done-t.from, 0)
+		j.settle(t.from, done-t.from)
+		if err != nil {
+			ts.count(t, 1, 1)
+			ts.failed(t, j, i, err)
+		}
+		t.from = i + 1
+	}
+	return true
+}
+
+// exited settles what a task that ends its goroutine leaves; the worker goes
+// on in another.
+func (ts *twins) exited(t *twin, j *job, i int) {
+	if t.isAbandoned() {
+		return
+	}
+	ts.count(t, i-t.from, 0)
+	j.settle(t.from, i-t.from)
+	ts.p.mu.Lock()
+	ts.p.giveBack(j, i+1, t.hi)
+	ts.p.mu.Unlock()
+	ts.count(t, 1, 1)
+	ts.failed(t, j, i, child.LocalError(child.StageRun, errGoexit))
+}
+
+// timed runs one task under its timeout. Past it the task's context ends, and
+// after the grace the worker is given up with it.
+func (ts *twins) timed(t *twin, j *job, i int) error {
+	ctx, cancel := context.WithTimeout(j.ctx, j.timeout)
+	defer cancel()
+	forced := time.AfterFunc(j.timeout+ts.p.o.Grace, func() {
+		ts.abandon(t, j, i, fmt.Errorf("%w after %v; its goroutine cannot be stopped and was left to itself", ErrTaskTimeout, j.timeout))
+	})
+	defer forced.Stop()
+	err := j.typed.run(ctx, j, t, i)
+	if ctx.Err() == context.DeadlineExceeded {
+		return fmt.Errorf("%w after %v", ErrTaskTimeout, j.timeout)
+	}
+	return err
+}
+
+// abandon gives a worker up with the task it runs, if it still runs it.
+func (ts *twins) abandon(t *twin, j *job, i int, cause error) {
+	t.mu.Lock()
+	if t.abandoned || t.at != i || t.on != j {
+		t.mu.Unlock()
+		return
+	}
+	t.abandoned = true
+	t.mu.Unlock()
+	ts.replace(t)
+	ts.count(t, 1, 1)
+	ts.failed(t, j, i, cause)
+}
+
+// stopRunning gives up, after the grace, the workers that still run tasks of an ended job.
+func (ts *twins) stopRunning(j *job) {
+	p := ts.p
+	p.mu.Lock()
+	busy := slices.Clone(ts.list)
+	p.mu.Unlock()
+	for _, t := range busy {
+		t.mu.Lock()
+		on, i := t.on, t.at
+		t.mu.Unlock()
+		if on == j {
+			ts.abandon(t, j, i, context.Canceled)
+		}
+	}
+}
+
+func (ts *twins) count(t *twin, n, bad int) {
+	if n == 0 {
+		return
+	}
+	p := ts.p
+	p.mu.Lock()
+	t.tasks += uint64(n)
+	t.failed += uint64(bad)
+	p.stats.Tasks += uint64(n)
+	p.stats.Failed += uint64(bad)
+	p.mu.Unlock()
+}
+
+func (ts *twins) failed(t *twin, j *job, i int, err error) {
+	p := ts.p
+	n, again := j.attempt(i, err)
+	if again {
+		p.mu.Lock()
+		p.stats.Retried++
+		p.giveBack(j, i, i+1)
+		ts.cond.Broadcast()
+		p.mu.Unlock()
+		return
+	}
+	if tries := j.tries(i); len(tries) > 1 {
+		err = errors.Join(tries...)
+	}
+	j.fail(&TaskError{Entry: j.entry, Index: i, Worker: t.index, PID: os.Getpid(), Attempts: n, Err: err})
+}
+
+// replace starts a new worker in the place of one that was given up.
+func (ts *twins) replace(t *twin) {
+	p := ts.p
+	p.mu.Lock()
+	p.running--
+	if !ts.ended() {
+		ts.start(t.index, t.incarnation+1)
+		p.stats.Restarts++
+	}
+	p.stats.Died++
+	p.mu.Unlock()
+	p.settleDown()
+}
+
+func (ts *twins) terminate() { ts.kick() }
+
+// settle wakes the workers up when the pool is ending.
+func (ts *twins) settle() { ts.kick() }
+
+// info describes the workers; core.mu is held.
+func (ts *twins) info() []WorkerInfo {
+	out := make([]WorkerInfo, 0, len(ts.list))
+	for _, t := range ts.list {
+		state := "idle"
+		if t.busy {
+			state = "running"
+		}
+		out = append(out, WorkerInfo{
+			Worker: t.index, PID: os.Getpid(), Incarnation: t.incarnation, State: state,
+			CPUs: t.cpus, Started: t.started, Tasks: t.tasks, Failed: t.failed,
+		})
+	}
+	return out
+}
