@@ -34,6 +34,8 @@ type helper struct {
 	name string
 	run  func(h *helperIO, args []string) error
 	used atomic.Bool
+	// bench: only benchmarks start it.
+	bench bool
 }
 
 var helpers = map[string]*helper{}
@@ -44,6 +46,12 @@ func newHelper(name string, run func(h *helperIO, args []string) error) *helper 
 	}
 	helpers[name] = &helper{name: name, run: run}
 	return helpers[name]
+}
+
+// forBenchmarks marks a helper that no test starts.
+func (hp *helper) forBenchmarks() *helper {
+	hp.bench = true
+	return hp
 }
 
 // helperIO is a helper's line to the test: lines in, lines out.
@@ -72,11 +80,19 @@ type process struct {
 // itself when it reads on after the test binary has died. env is added to the environment.
 func (hp *helper) start(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	hp.used.Store(true)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := hp.prepare(t, exe, env, args...)
+	p.begin()
+	return p
+}
+
+// prepare is start before the process begins.
+func (hp *helper) prepare(t testing.TB, exe string, env []string, args ...string) *process {
+	t.Helper()
+	hp.used.Store(true)
 	p := &process{t: t, cmd: exec.Command(exe, args...)}
 	p.cmd.Env = append(append(os.Environ(), helperVariable+"="+hp.name), env...)
 	p.cmd.Stderr = os.Stderr
@@ -89,11 +105,15 @@ func (hp *helper) start(t testing.TB, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	p.in, p.out = in, bufio.NewReader(out)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.kill)
 	return p
+}
+
+func (p *process) begin() {
+	p.t.Helper()
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.kill)
 }
 
 // send writes one line to the helper.
@@ -138,10 +158,15 @@ func (p *process) expect(want string) {
 	}
 }
 
-// wait waits until the helper has ended by itself and returns its error.
+// wait says no more to the helper, waits until it has ended by itself, and returns its error.
 func (p *process) wait() error {
+	p.in.Close()
+	return p.death()
+}
+
+// death waits until the helper has ended, and returns its error.
+func (p *process) death() error {
 	p.once.Do(func() {
-		p.in.Close()
 		timer := time.AfterFunc(hangTime, func() { p.cmd.Process.Kill() })
 		io.Copy(io.Discard, p.out)
 		p.err = p.cmd.Wait()
@@ -246,7 +271,7 @@ func leaks(before map[string]int) (code int) {
 	}
 	if flag.Lookup("test.run").Value.String() == "" && !testing.Short() && flag.Lookup("test.skip").Value.String() == "" {
 		for name, hp := range helpers {
-			if !hp.used.Load() {
+			if !hp.used.Load() && !hp.bench {
 				complain("no test started helper %s", name)
 			}
 		}
