@@ -182,8 +182,6 @@ func (s *server) over(c *chunk) error {
 	if condemned := c.slot.Retire(); condemned {
 		// The supervisor has given this process up. It must start nothing
 		// more, and what its task left running goes with it.
-		s.pending = append(s.pending, c.number)
-		_ = s.flush()
 		killGroup()
 	}
 	if s.line != nil {

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -59,12 +61,16 @@ func (w *worker) escalate(after time.Duration) {
 	p := w.core
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.stopping || w.state == stateDead {
+	at := time.Now().Add(after)
+	if w.state == stateDead || w.stopping && !at.Before(w.stopAt) {
 		return
 	}
-	w.stopping = true
+	for _, t := range w.timers { // of a sequence that would take longer
+		t.Stop()
+	}
+	w.stopping, w.stopAt = true, at
 	w.leaving = true
-	w.timers = append(w.timers,
+	w.timers = append(w.timers[:0],
 		time.AfterFunc(after, w.terminate),
 		time.AfterFunc(after+p.o.Grace, w.kill))
 }
@@ -109,7 +115,6 @@ func (p *core) condemn(c *chunk, task int, cause error, kind byte) {
 // died sorts out what a worker that is gone, or that broke the protocol, left.
 func (w *worker) died(startErr error) {
 	p := w.core
-	oom := p.oomKills()
 	// The whole group, before the number of its leader can be another's.
 	w.kill()
 	_ = w.cmd.Wait() // its status is read below
@@ -136,6 +141,12 @@ func (w *worker) died(startErr error) {
 	for _, t := range w.timers {
 		t.Stop()
 	}
+	for slices.ContainsFunc(w.out, func(c *chunk) bool { return c.gone }) {
+		// A caller of Apply has seen its end and is copying the result out.
+		p.mu.Unlock()
+		runtime.Gosched()
+		p.mu.Lock()
+	}
 	out := w.out
 	for _, c := range out {
 		c.gone = true
@@ -145,7 +156,7 @@ func (w *worker) died(startErr error) {
 	if w.bell.Spinning.Swap(0) != 0 {
 		p.shared.Spinners.Add(-1)
 	}
-	exit := w.exitError(oom)
+	exit := w.exitError()
 	for _, c := range out {
 		p.bury(c, exit)
 	}
@@ -153,10 +164,11 @@ func (w *worker) died(startErr error) {
 		p.o.Logger.Warn("reclaiming a worker's extents", "worker", w.index, "err", err)
 	}
 	p.mu.Lock()
-	for _, c := range out {
+	for _, c := range slices.Clone(out) {
 		p.drop(w, c)
 	}
 	p.mu.Unlock()
+	p.kick()
 	if state == stateStarting && startErr != nil {
 		if tail := w.output.tail(); tail != "" {
 			startErr = fmt.Errorf("%w (%s; stderr: %s)", startErr, exit.how(), lastLines(tail, 5))
@@ -177,6 +189,10 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 	unbegun := Span{c.lo + min(st.Next, c.n), c.lo + c.n}
 	c.n = min(st.Next, c.n)
 	p.giveBack(c.job, unbegun.From, unbegun.To)
+	began := c.dealt
+	if !c.seenAt.IsZero() {
+		began = c.seenAt
+	}
 	p.mu.Unlock()
 	c.word.Take(0)
 	p.gather(c, true)
@@ -197,11 +213,7 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 	}
 	if err == error(exit) {
 		e := *exit
-		if !c.seenAt.IsZero() {
-			e.Ran = time.Since(c.seenAt)
-		} else {
-			e.Ran = time.Since(c.dealt)
-		}
+		e.Ran = time.Since(began)
 		err = &e
 	}
 	t := tally{p: p, w: c.w, back: 1, failures: []lost{{c, failure{index: i, err: err}}}}
@@ -212,7 +224,7 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 }
 
 // exitError describes how the process ended.
-func (w *worker) exitError(oomBefore int64) *ExitError {
+func (w *worker) exitError() *ExitError {
 	e := &ExitError{Code: -1, Stderr: w.output.tail()}
 	ps := w.cmd.ProcessState
 	if ps == nil {
@@ -226,11 +238,24 @@ func (w *worker) exitError(oomBefore int64) *ExitError {
 	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
 		e.PeakRSS = int64(ru.Maxrss) * rssUnit
 	}
-	e.OOM = e.Signal == syscall.SIGKILL && oomBefore >= 0 && w.core.oomKills() > w.core.oomBase
+	if e.Signal == syscall.SIGKILL {
+		e.OOM = w.core.struckByOOM()
+	}
 	if w.core.o.MemoryLimit > 0 && memoryExhausted(e.Stderr) {
 		e.memory = true
 	}
 	return e
+}
+
+// struckByOOM reports whether the kernel's out-of-memory killer has struck in
+// this cgroup since the last time.
+func (p *core) struckByOOM() bool {
+	n := p.oomKills()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	struck := n > p.oomBase && p.oomBase >= 0
+	p.oomBase = n
+	return struck
 }
 
 // how says in a few words how the process ended.

@@ -187,28 +187,36 @@ func (p *core) settleDown() {
 // shutdown releases what the pool had, once all workers are gone.
 func (p *core) shutdown() {
 	p.helpers.Wait()
-	p.mapped.Lock()
-	p.unmapped = true
-	p.mapped.Unlock()
-	p.release()
 	p.mu.Lock()
+	p.unmapped = true
+	for p.holders > 0 {
+		p.released.Wait()
+	}
 	unhook := p.unhook
 	p.mu.Unlock()
+	p.release()
 	unhook()
 	close(p.done)
 }
 
 // hold keeps mapped memory mapped until letGo; false when it is gone.
 func (p *core) hold() bool {
-	p.mapped.RLock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.unmapped {
-		p.mapped.RUnlock()
 		return false
 	}
+	p.holders++
 	return true
 }
 
-func (p *core) letGo() { p.mapped.RUnlock() }
+func (p *core) letGo() {
+	p.mu.Lock()
+	if p.holders--; p.holders == 0 && p.unmapped {
+		p.released.Broadcast()
+	}
+	p.mu.Unlock()
+}
 
 // release gives back what the children shared.
 func (p *core) release() {

@@ -38,7 +38,10 @@ func (p *Pool) newJob(entry string, t typed, n int) *job {
 }
 
 // start submits a job of known length.
-func (p *Pool) start(j *job) error {
+func (p *Pool) start(ctx context.Context, j *job) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
 	if j.total == 0 {
 		p.core.mu.Lock()
 		err := p.core.closedErr()
@@ -60,7 +63,7 @@ func (p *Pool) start(j *job) error {
 //
 // args must not be changed until Map has returned.
 func Map[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args []A) ([]R, error) {
-	out, j, err := startMap(p, e, args)
+	out, j, err := startMap(ctx, p, e, args)
 	if err != nil {
 		return out, err
 	}
@@ -71,18 +74,18 @@ func Map[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args []A) 
 // MapAsync is Map that does not wait. Python: Pool.map_async. args must not be
 // changed until the future is done.
 func MapAsync[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args []A) *Future[[]R] {
-	out, j, err := startMap(p, e, args)
+	out, j, err := startMap(ctx, p, e, args)
 	if err != nil {
 		return failedFuture(j, out, err)
 	}
 	return newFuture(ctx, j, func() ([]R, error) { return out, j.err() })
 }
 
-func startMap[A, R any](p *Pool, e child.Entry[A, R], args []A) ([]R, *job, error) {
+func startMap[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args []A) ([]R, *job, error) {
 	t := newTyped(p, e)
 	t.args, t.out = args, make([]R, len(args))
 	j := p.newJob(e.Name(), t, len(args))
-	return t.out, j, p.start(j)
+	return t.out, j, p.start(ctx, j)
 }
 
 // failedFuture is a future of a call that the pool did not take.
@@ -133,7 +136,7 @@ func MapSeq[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args it
 // result. Python: Pool.apply. An error is a *TaskError, or says why the pool
 // takes no work or that ctx ended.
 func Apply[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], arg A) (R, error) {
-	t, j, err := startApply(p, e, arg)
+	t, j, err := startApply(ctx, p, e, arg)
 	if err != nil {
 		var zero R
 		return zero, err
@@ -145,7 +148,7 @@ func Apply[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], arg A) (
 
 // ApplyAsync is Apply that does not wait. Python: Pool.apply_async.
 func ApplyAsync[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], arg A) *Future[R] {
-	t, j, err := startApply(p, e, arg)
+	t, j, err := startApply(ctx, p, e, arg)
 	if err != nil {
 		var zero R
 		return failedFuture(j, zero, err)
@@ -153,11 +156,11 @@ func ApplyAsync[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], arg
 	return newFuture(ctx, j, func() (R, error) { return t.out[0], j.oneErr() })
 }
 
-func startApply[A, R any](p *Pool, e child.Entry[A, R], arg A) (*typedJob[A, R], *job, error) {
+func startApply[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], arg A) (*typedJob[A, R], *job, error) {
 	t := newTyped(p, e)
 	t.args, t.out = []A{arg}, make([]R, 1)
 	j := p.newJob(e.Name(), t, 1)
-	return t, j, p.start(j)
+	return t, j, p.start(ctx, j)
 }
 
 // oneErr is the error of a finished job with one task.

@@ -72,7 +72,7 @@ func (p *core) look() (wait time.Duration) {
 			if st.Next != c.seenNext {
 				c.seenNext, c.seenAt = st.Next, now
 			}
-			if c.size > 1 && now.Sub(c.dealt) >= tick && st.Next > c.got {
+			if c.size > 1 && now.Sub(c.dealt) >= tick && st.Next > 0 {
 				partial = append(partial, c)
 			}
 			if t := c.job.timeout; t > 0 && st.Next > 0 && !st.Retired && !st.Condemned {

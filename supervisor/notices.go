@@ -16,6 +16,10 @@ func (w *worker) serve() {
 	p := w.core
 	frames := ipc.NewFrameReader(w.notices, wire.MaxFrame)
 	timer := time.AfterFunc(helloTimeout, w.kill)
+	if w.config != nil {
+		_, _ = w.tasks.Write(w.config) // fails when the child is dead, which shows below
+		w.config = nil
+	}
 	var startErr error
 	hello := false
 	var slots []uint32
@@ -120,10 +124,16 @@ func (p *core) finishChunks(w *worker, chunks []*chunk) {
 type tally struct {
 	p        *core
 	w        *worker
-	job      *job // of the run of good tasks that is being gathered
-	lo, n    int
-	back     int // tasks that came back
+	runs     []run
+	one      [1]run // room for the usual case
+	back     int    // tasks that came back
 	failures []lost
+}
+
+// run is a range of tasks that succeeded.
+type run struct {
+	job   *job
+	lo, n int
 }
 
 // lost is a failed attempt with the chunk it was made in.
@@ -136,14 +146,14 @@ func (t *tally) good(j *job, lo, n int) {
 	if n == 0 {
 		return
 	}
-	if t.job == j && t.lo+t.n == lo {
-		t.n += n
+	if t.runs == nil {
+		t.runs = t.one[:0]
+	}
+	if k := len(t.runs) - 1; k >= 0 && t.runs[k].job == j && t.runs[k].lo+t.runs[k].n == lo {
+		t.runs[k].n += n
 		return
 	}
-	if t.job != nil {
-		t.job.settle(t.lo, t.n)
-	}
-	t.job, t.lo, t.n = j, lo, n
+	t.runs = append(t.runs, run{j, lo, n})
 }
 
 // credit counts the tasks that came back; core.mu is held.
@@ -157,8 +167,8 @@ func (t *tally) credit() {
 
 // settle tells the jobs. No lock is held: it may call the caller's functions.
 func (t *tally) settle() {
-	if t.job != nil {
-		t.job.settle(t.lo, t.n)
+	for _, r := range t.runs {
+		r.job.settle(r.lo, r.n)
 	}
 	for _, l := range t.failures {
 		t.p.failed(l.c, l.f)

@@ -74,10 +74,12 @@ type core struct {
 	helpers sync.WaitGroup
 	unhook  func() bool
 
-	// mapped is held for reading by whoever touches mapped memory outside a
-	// worker's goroutine, and taken before it is unmapped.
-	mapped   sync.RWMutex
+	// holders counts who touches mapped memory outside a worker's goroutine;
+	// it is unmapped when there are none, and hold fails from then on. A
+	// holder may hold again.
+	holders  int
 	unmapped bool
+	released *sync.Cond // on mu
 }
 
 // NewPool starts a pool. It returns when the first worker is ready, or, with
@@ -100,6 +102,7 @@ func NewPool(ctx context.Context, o PoolOptions) (*Pool, error) {
 		wake: make(chan struct{}, 1), started: make(chan error, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.unhook = func() bool { return true }
+	p.released = sync.NewCond(&p.mu)
 	if o.Model == Goroutines {
 		if err := p.startTwins(); err != nil {
 			return nil, err

@@ -109,8 +109,8 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 	return nil
 }
 
-// configure puts the child's configuration into its tasks pipe, where it waits
-// for it.
+// configure puts the child's configuration into its tasks pipe, where it is
+// when the child comes to read it.
 func (w *worker) configure() error {
 	p := w.core
 	c := wire.Config{
@@ -130,9 +130,14 @@ func (w *worker) configure() error {
 	if err != nil {
 		return err
 	}
-	if len(body) > w.capacity/2 {
-		return fmt.Errorf("supervisor: configuration of %d bytes exceeds %d: give the initializer a smaller argument", len(body), w.capacity/2)
+	if len(body) > wire.MaxFrame {
+		return fmt.Errorf("supervisor: the arguments of Initializer and Exit make %d bytes, the limit is %d", len(body), wire.MaxFrame)
 	}
-	_, err = w.tasks.Write(ipc.AppendFrame(nil, body))
+	frame := ipc.AppendFrame(nil, body)
+	if len(frame) > w.capacity/2 {
+		w.config = frame // more than the pipe holds: sent once the child reads
+		return nil
+	}
+	_, err = w.tasks.Write(frame)
 	return err
 }

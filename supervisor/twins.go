@@ -24,9 +24,9 @@ var errGoexit = errors.New("supervisor: the task called runtime.Goexit (as testi
 // itself after the grace and its worker replaced; os.Exit, a fatal error or
 // memory exhaustion in a task ends the program; there is no MemoryLimit.
 type twins struct {
-	p     *core
-	cond  *sync.Cond // on core.mu: there may be work, or an end
-	list  []*twin
+	p    *core
+	cond *sync.Cond // on core.mu: there may be work, or an end
+	list []*twin
 }
 
 // twin is one goroutine worker.

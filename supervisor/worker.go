@@ -35,6 +35,7 @@ type worker struct {
 	output      *output
 	capacity    int           // of the tasks pipe, in bytes
 	exited      chan struct{} // closed once the process is reaped
+	config      []byte        // frame that was too large to be sent before the start
 	finishing   []*chunk      // scratch of its own goroutine
 
 	// Guarded by core.mu.
@@ -51,6 +52,7 @@ type worker struct {
 	failures  uint64
 	condemned *chunk
 	stopping  bool // the stop sequence is under way
+	stopAt    time.Time
 	timers    []*time.Timer
 
 	// wmu orders what is written to tasks and guards the fields below it. It
