@@ -35,9 +35,12 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	}
 	p.area = p.extents.Area().Bytes()
 	p.shared = wire.SharedAt(p.area)
-	p.canSpin = CPUCount() > 1
-	if p.canSpin && n <= CPUCount() {
-		p.shared.SpinMax.Store(int32(CPUCount() - 1))
+	// Never more spinners than cores without work: one core is left to whoever
+	// they wait for.
+	free := p.o.cores - 1
+	p.canSpin = free > 0
+	if n <= p.o.cores {
+		p.shared.SpinMax.Store(int32(free))
 	}
 	p.boardPath = filepath.Join(p.dir.Path(), "board")
 	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {

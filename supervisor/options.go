@@ -85,6 +85,8 @@ type PoolOptions struct {
 	// Stderr gets what children write to standard error, by whole lines; nil
 	// means this process's.
 	Stderr io.Writer
+
+	cores int // usable ones, counted once: it means reading several files
 }
 
 // CallOptions refines the pool's settings for the calls made through a view,
@@ -173,8 +175,9 @@ func (o PoolOptions) withDefaults() (PoolOptions, error) {
 	case o.Model != Processes && o.Model != Goroutines:
 		return o, fmt.Errorf("supervisor: Model is %d, must be Processes or Goroutines", int(o.Model))
 	}
+	o.cores = CPUCount()
 	if o.Processes == 0 {
-		o.Processes = CPUCount()
+		o.Processes = o.cores
 	}
 	if o.Processes > maxWorkers {
 		return o, fmt.Errorf("supervisor: Processes is %d, at most %d", o.Processes, maxWorkers)
