@@ -5,9 +5,11 @@ import (
 	"sync/atomic"
 )
 
-// maxHops bounds how many empty records one call passes: a chain that goes in
-// a circle must not keep it for ever.
-const maxHops = 64
+// A chain that goes in a circle must not keep the reader for ever.
+const (
+	maxHops    = 64      // empty records that one call of Next passes
+	maxRecords = 1 << 20 // records that Done drops, more than are ever left unread
+)
 
 // errReaderDone is what a reader returns after Done; made once, since Done is on
 // the path of every chain.
@@ -186,22 +188,21 @@ func (r *RecordReader) Done() error {
 		return nil
 	}
 	return r.x.guard(func() error {
-		// A chain has no more records than all extents have references.
-		for range maxExtents << refsBits {
+		for range maxRecords {
 			if r.next != 0 {
 				if err := r.follow(); err != nil {
 					return err
 				}
 			}
-			if !r.ended && r.link.CompareAndSwap(linkOpen, linkGiven) {
-				break
+			if r.link.CompareAndSwap(linkOpen, linkGiven) {
+				return r.x.drop(r.at.id(), r.at.gen())
 			}
 			link := r.link.Load()
 			if link == linkEnd || link == linkGiven {
-				break
+				return r.x.drop(r.at.id(), r.at.gen())
 			}
 			r.next = Ref(link)
 		}
-		return r.x.drop(r.at.id(), r.at.gen())
+		return fmt.Errorf("%w: a chain of more than %d records", ErrCorrupt, maxRecords)
 	})
 }

@@ -315,7 +315,7 @@ func TestRecordsSteadyStream(t *testing.T) {
 		t.Run(fmt.Sprintf("perChain=%d", perChain), func(t *testing.T) {
 			t.Parallel()
 			values := 1_000_000
-			if raceEnabled || testing.Short() {
+			if raceEnabled || testing.Short() || perChain == 1 {
 				values = 100_000
 			}
 			x := testExtents(t, ExtentOptions{ExtentSize: 64 << 10, Budget: 2})
