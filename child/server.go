@@ -30,6 +30,12 @@ const (
 	roomHint = 64
 )
 
+// epoch is what now counts from: the monotonic clock alone is half as dear as
+// time.Now.
+var epoch = time.Now()
+
+func now() time.Duration { return time.Since(epoch) }
+
 // server is a child's serving loop.
 type server struct {
 	config  wire.Config
@@ -49,7 +55,8 @@ type server struct {
 	current atomic.Pointer[chunk] // what the lifeline may cancel
 
 	pending []uint32 // slots to tell of
-	flushed time.Time
+	flushed time.Duration
+	ended   time.Duration // when the last chunk ended, 0 after a wait
 	body    []byte // scratch for notices
 	frame   []byte
 	misses  int // spins in a row that saw nothing
@@ -64,7 +71,7 @@ type chunk struct {
 	runner  runner
 	rest    []byte // arguments not yet decoded
 	timeout time.Duration
-	start   time.Time
+	start   time.Duration
 	ctx     taskContext
 	opened  bool // a record has been opened for it
 	erring  bool // the open record is one of errors
@@ -96,9 +103,10 @@ func (s *server) main(outcome chan<- error) {
 func (s *server) loop() error {
 	for {
 		if !s.frames.Buffered() {
-			if err := s.flush(); err != nil {
+			if err := s.flush(now()); err != nil {
 				return err
 			}
+			s.ended = 0
 			s.spin()
 		}
 		body, err := s.frames.Next()
@@ -160,12 +168,13 @@ func (s *server) run(head wire.Chunk, payload []byte) error {
 	}
 	c := &chunk{
 		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
-		rest: payload, timeout: time.Duration(head.Timeout), start: time.Now(),
+		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended,
+	}
+	if c.start == 0 { // else it follows another: reading the clock costs as much as a short task
+		c.start = now()
 	}
 	s.current.Store(c)
-	if s.line != nil {
-		s.line.Run(s.names[head.Entry], uint64(c.number), 0, c.start.UnixNano())
-	}
+	s.line.Run(s.names[head.Entry], uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
 	r.serve(s, c)
 	return s.over(c)
 }
@@ -177,31 +186,27 @@ func (s *server) over(c *chunk) error {
 	if c.opened {
 		s.records.End()
 	}
-	end := time.Now()
-	c.slot.Elapsed.Store(uint64(end.Sub(c.start)))
+	s.ended = now()
+	c.slot.Elapsed.Store(uint64(s.ended - c.start))
 	if condemned := c.slot.Retire(); condemned {
 		// The supervisor has given this process up. It must start nothing
 		// more, and what its task left running goes with it.
 		killGroup()
 	}
-	if s.line != nil {
-		s.line.Idle(s.done, s.failed)
-	}
+	s.line.Idle(s.done, s.failed)
 	if c.slot.Watch.CompareAndSwap(wire.WatchOn, wire.WatchTaken) {
 		return nil // somebody spins on the word: a notice would only cost
 	}
 	s.pending = append(s.pending, c.number)
-	if len(s.pending) >= flushCount || end.Sub(s.flushed) >= flushEvery {
-		return s.flushAt(end)
+	if len(s.pending) >= flushCount || s.ended-s.flushed >= flushEvery {
+		return s.flush(s.ended)
 	}
 	return nil
 }
 
-func (s *server) flush() error { return s.flushAt(time.Now()) }
-
-// flushAt sends the notices gathered so far in one write.
-func (s *server) flushAt(now time.Time) error {
-	s.flushed = now
+// flush sends the notices gathered so far in one write.
+func (s *server) flush(at time.Duration) error {
+	s.flushed = at
 	if len(s.pending) == 0 {
 		return nil
 	}
