@@ -1,0 +1,13 @@
+// Yunta runs work in several processes: the small programs that show how it is done (yunta lab), and the real ones.
+package main
+
+import (
+	"os"
+
+	"yunta/child"
+)
+
+func main() {
+	child.Main()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
