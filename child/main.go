@@ -86,6 +86,7 @@ func Unserved() bool {
 
 // work is a worker's life; it returns the exit status.
 func work() int {
+	closeInherited()
 	tasks, err1 := ipc.PipeOf(wire.FDTasks)
 	notices, err2 := ipc.PipeOf(wire.FDNotices)
 	lifeline, err3 := ipc.PipeOf(wire.FDLifeline)
