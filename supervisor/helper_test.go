@@ -125,6 +125,9 @@ func (p *program) say(prefix string) string {
 		if rest, found := strings.CutPrefix(line, prefix); found && ok {
 			return strings.TrimSpace(rest)
 		}
+		if !ok {
+			p.t.Fatalf("helper ended with status %d, want %q; stderr:\n%s", p.wait(), prefix, p.stderr.String())
+		}
 		p.t.Fatalf("helper said %q, want %q; stderr:\n%s", line, prefix, p.stderr.String())
 	case <-time.After(patience):
 		p.t.Fatalf("helper did not say %q; stderr:\n%s", prefix, p.stderr.String())

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"yunta/child"
+	"yunta/oslock/rundir"
 	"yunta/supervisor"
 )
 
@@ -41,7 +42,12 @@ func runTests(m *testing.M) int {
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // children need not wait a second to end
 	code := m.Run()
 	// A pool that was terminated and not waited for, as in the examples, is
-	// gone a moment later.
+	// gone a moment later. A program that a test killed has left its folder to
+	// the next start.
+	if _, err := rundir.Sweep(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	left, _ := os.ReadDir(dir)
 	for end := time.Now().Add(patience); time.Now().Before(end); left, _ = os.ReadDir(dir) {
 		if !slices.ContainsFunc(left, func(e os.DirEntry) bool { return strings.Contains(e.Name(), "run-") }) {
