@@ -32,8 +32,8 @@ func widen(v reflect.Value) {
 	case reflect.Map:
 		widenMap(v)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			widen(v.Field(i))
+		for _, field := range v.Fields() {
+			widen(field)
 		}
 	}
 }

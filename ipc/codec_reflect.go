@@ -201,8 +201,10 @@ func (p *plan) decodeReflect(src []byte, v any) (_ []byte, err error) {
 		return src, &codecError{op: "decode", typ: p.typ, err: err, corrupt: bad != statusOK}
 	}
 	if used != d.src.end && !p.custom {
-		return src, &codecError{op: "decode", typ: p.typ, corrupt: true,
-			err: fmt.Errorf("the value has %d bytes, its type took %d", d.src.end, used)}
+		return src, &codecError{
+			op: "decode", typ: p.typ, corrupt: true,
+			err: fmt.Errorf("the value has %d bytes, its type took %d", d.src.end, used),
+		}
 	}
 	if used <= keepDecoders {
 		d.src = source{exts: exts[:0]}

@@ -34,7 +34,7 @@ func scan(src []byte, i int, exts []span) (end int, _ []span, st status) {
 		if st != statusOK {
 			return i, exts, st
 		}
-		if uint64(size) > uint64(len(src)-i) || uint64(inner) > uint64(len(src)-i) {
+		if size > uint64(len(src)-i) || inner > uint64(len(src)-i) {
 			return i, exts, statusShort
 		}
 		if isExt {
@@ -99,7 +99,7 @@ type form struct {
 }
 
 var forms = [32]form{
-	codeNil - codeNil:      {size: 1},
+	0:                      {size: 1}, // nil
 	codeFalse - codeNil:    {size: 1},
 	codeTrue - codeNil:     {size: 1},
 	codeBin8 - codeNil:     {size: 2, lenBytes: 1},

@@ -146,8 +146,18 @@ func TestCodecRoundTripByReflection(t *testing.T) {
 		a.When = b.When
 		return reflect.DeepEqual(a, b)
 	}
-	testLoop(t, sameRecord, record{}, record{Name: "a", N: -5, F: .5, Tags: []string{}, Inner: &record{Name: "b"},
-		M: map[string]int{"y": 1000}, When: when, Free: int64(500), Raw: []byte{}})
+	testLoop(t, sameRecord, record{}, record{
+		Name: "a", N: -5, F: .5, Tags: []string{}, Inner: &record{Name: "b"},
+		M: map[string]int{"y": 1000}, When: when, Free: int64(500), Raw: []byte{},
+	})
+	c := CodecFor[record]()
+	b, err := c.Append(nil, record{hidden: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := safeDecode(c, b); err != nil || got.hidden != 0 || bytes.Contains(b, []byte("hidden")) {
+		t.Errorf("an unexported field was encoded: %q, %+v, %v", b, got, err)
+	}
 	testLoop(t, deep[*int], nil, new(int))
 	testLoop(t, deep[map[string]int], nil, map[string]int{}, map[string]int{"a": 1})
 	testLoop(t, deep[map[myInt][]string], nil, map[myInt][]string{3: {"a"}}, map[myInt][]string{300: nil})

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"syscall"
 	"testing"
 )
 
@@ -16,77 +15,79 @@ import (
 // in the area, at the word of its own number.
 //
 // args: number, seed, chains to write, the step at which to die (0: none).
-func init() {
-	helpers["records"] = func(args []string) {
-		num := func(i int) int {
-			n, err := strconv.Atoi(args[i])
-			if err != nil {
-				panic(err)
-			}
-			return n
-		}
-		writer, chains, dieAt := num(0), num(2), num(3)
-		rnd := rand.New(rand.NewPCG(uint64(num(1)), 1))
-		x, err := OpenExtents(os.NewFile(3, "extents"))
+var _ = addHelper("records", func(args []string) {
+	num := func(i int) int {
+		n, err := strconv.Atoi(args[i])
 		if err != nil {
 			panic(err)
 		}
-		notices, err := PipeOf(4)
-		if err != nil {
-			panic(err)
-		}
-		steps := 0
-		testHookStep = func(string) {
-			if steps++; steps == dieAt {
-				syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {}
-			}
-		}
-		committed := x.Area().Uint64(8 * writer)
-		w := x.NewRecordWriter(uint32(writer))
-		ctx := context.Background()
-		for n := uint64(0); chains > 0; chains-- {
-			ref, err := w.Begin(ctx, 1)
+		return n
+	}
+	writer, chains, dieAt := num(0), num(2), num(3)
+	rnd := rand.New(rand.NewPCG(uint64(num(1)), 1))
+	x, err := OpenExtents(os.NewFile(3, "extents"))
+	if err != nil {
+		panic(err)
+	}
+	notices, err := PipeOf(4)
+	if err != nil {
+		panic(err)
+	}
+	steps := 0
+	testHookStep = func(string) {
+		if steps++; steps == dieAt {
+			self, err := os.FindProcess(os.Getpid())
 			if err != nil {
 				panic(err)
 			}
-			body := appendUint(nil, uint64(ref))
-			if _, err := notices.Write(AppendFrame(nil, body)); err != nil {
-				panic(err)
-			}
-			for range rnd.IntN(30) {
-				size := rnd.IntN(8000)
-				if rnd.IntN(100) == 0 {
-					size = rnd.IntN(300 << 10)
-				}
-				room := size + 16
-				if rnd.IntN(10) == 0 {
-					room = 0
-				}
-				if rnd.IntN(20) == 0 {
-					if err := w.Next(ctx, 1); err != nil {
-						panic(err)
-					}
-				}
-				buf, err := w.Room(ctx, room)
-				if err != nil {
-					panic(err)
-				}
-				buf = testValue(buf, n, size)
-				step("written")
-				if err := w.Commit(ctx, buf); err != nil {
-					panic(err)
-				}
-				step("committed")
-				n++
-				committed.Store(n)
-			}
-			if err := w.End(); err != nil {
-				panic(err)
-			}
+			self.Kill()
+			select {}
 		}
 	}
-}
+	committed := x.Area().Uint64(8 * writer)
+	w := x.NewRecordWriter(uint32(writer))
+	ctx := context.Background()
+	for n := uint64(0); chains > 0; chains-- {
+		ref, err := w.Begin(ctx, 1)
+		if err != nil {
+			panic(err)
+		}
+		body := appendUint(nil, uint64(ref))
+		if _, err := notices.Write(AppendFrame(nil, body)); err != nil {
+			panic(err)
+		}
+		for range rnd.IntN(30) {
+			size := rnd.IntN(8000)
+			if rnd.IntN(100) == 0 {
+				size = rnd.IntN(300 << 10)
+			}
+			room := size + 16
+			if rnd.IntN(10) == 0 {
+				room = 0
+			}
+			if rnd.IntN(20) == 0 {
+				if err := w.Next(ctx, 1); err != nil {
+					panic(err)
+				}
+			}
+			buf, err := w.Room(ctx, room)
+			if err != nil {
+				panic(err)
+			}
+			buf = testValue(buf, n, size)
+			step("written")
+			if err := w.Commit(ctx, buf); err != nil {
+				panic(err)
+			}
+			step("committed")
+			n++
+			committed.Store(n)
+		}
+		if err := w.End(); err != nil {
+			panic(err)
+		}
+	}
+})
 
 // recordProcess is a started helper, seen from the reader.
 type recordProcess struct {

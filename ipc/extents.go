@@ -180,8 +180,7 @@ func openExtents(f *os.File, h header, owner bool) (*Extents, error) {
 	x.ctl = ctl
 	if h.areaSize > 0 {
 		if x.area, err = mapped.Map(f, headerSize, int(h.areaSize)); err != nil {
-			ctl.Unmap()
-			return nil, fmt.Errorf("ipc: extents: %w", err)
+			return nil, errors.Join(fmt.Errorf("ipc: extents: %w", err), ctl.Unmap())
 		}
 	}
 	return x, nil

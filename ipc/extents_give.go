@@ -25,8 +25,7 @@ func (x *Extents) Give(id uint32) error {
 
 func (x *Extents) guard(f func() error) error {
 	if err := mapped.Guard(f); err != nil {
-		var fault *mapped.FaultError
-		if errors.As(err, &fault) {
+		if _, ok := errors.AsType[*mapped.FaultError](err); ok {
 			return fmt.Errorf("ipc: extents: %w", err)
 		}
 		return err

@@ -74,7 +74,7 @@ func (x *Extents) take(ctx context.Context, writer uint32, size int, permit bool
 	})
 	if err != nil {
 		if id >= 0 {
-			x.drop(uint32(id), x.entry(id).load().gen())
+			err = errors.Join(err, x.drop(uint32(id), x.entry(id).load().gen()))
 		}
 		return Extent{}, err
 	}

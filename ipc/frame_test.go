@@ -14,8 +14,12 @@ import (
 
 func TestFrameRoundTrip(t *testing.T) {
 	t.Parallel()
-	bodies := [][]byte{{}, []byte("a"), bytes.Repeat([]byte("b"), 255), bytes.Repeat([]byte("c"), frameBuffer-frameHead),
-		bytes.Repeat([]byte("d"), frameBuffer), bytes.Repeat([]byte("e"), 3*frameKeep), []byte("f"), {}}
+	bodies := [][]byte{
+		{},
+		[]byte("a"), bytes.Repeat([]byte("b"), 255), bytes.Repeat([]byte("c"), frameBuffer-frameHead),
+		bytes.Repeat([]byte("d"), frameBuffer), bytes.Repeat([]byte("e"), 3*frameKeep), []byte("f"),
+		{},
+	}
 	var stream, begun []byte
 	for _, b := range bodies {
 		stream = AppendFrame(stream, b)

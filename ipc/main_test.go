@@ -1,10 +1,12 @@
 package ipc
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,14 @@ import (
 // helpers are the parts that the test binary can play when it is started as
 // another process. Each is registered beside the test that starts it.
 var helpers = map[string]func(args []string){}
+
+func addHelper(name string, part func(args []string)) bool {
+	helpers[name] = part
+	return true
+}
+
+// helpersUsed are those that a test has started; an unused one fails the run.
+var helpersUsed sync.Map
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv("YUNTA_IPC_HELPER"); name != "" {
@@ -36,6 +46,15 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv("YUNTA_DIR", dir)
 	code := m.Run()
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == "" &&
+		flag.Lookup("test.list").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" {
+		for name := range helpers {
+			if _, used := helpersUsed.Load(name); !used {
+				fmt.Fprintln(os.Stderr, "no test starts the helper", name)
+				code = 1
+			}
+		}
+	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

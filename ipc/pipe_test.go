@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // helper returns a command that runs this test binary in the named part.
 func helper(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
+	helpersUsed.Store(name, true)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -86,18 +86,16 @@ func TestPipe(t *testing.T) {
 
 // Writing to a pipe that nobody reads is an error and not a deadly signal,
 // in a process of its own to be sure.
-func init() {
-	helpers["epipe"] = func([]string) {
-		w, err := PipeOf(3)
-		if err != nil {
-			panic(err)
-		}
-		io.Copy(io.Discard, os.Stdin) // until the reader is closed
-		if _, err := w.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
-			panic(err)
-		}
+var _ = addHelper("epipe", func([]string) {
+	w, err := PipeOf(3)
+	if err != nil {
+		panic(err)
 	}
-}
+	io.Copy(io.Discard, os.Stdin) // until the reader is closed
+	if _, err := w.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+		panic(err)
+	}
+})
 
 func TestPipeNobodyReads(t *testing.T) {
 	t.Parallel()
@@ -118,42 +116,6 @@ func TestPipeNobodyReads(t *testing.T) {
 	}
 }
 
-func TestPipeOf(t *testing.T) {
-	t.Parallel()
-	if p, err := PipeOf(1 << 19); !errors.Is(err, syscall.EBADF) {
-		t.Errorf("PipeOf a descriptor that is not open: %v, %v", p, err)
-	}
-	// A descriptor left non-blocking must block all the same.
-	var fds [2]int
-	if err := syscall.Pipe(fds[:]); err != nil {
-		t.Fatal(err)
-	}
-	syscall.SetNonblock(fds[0], true)
-	r, err := PipeOf(fds[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := PipeOf(fds[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	got := make(chan error, 1)
-	go func() {
-		_, err := r.Read(make([]byte, 1))
-		got <- err
-	}()
-	select {
-	case err := <-got:
-		t.Fatalf("Read of an empty pipe returned %v", err)
-	case <-time.After(20 * time.Millisecond):
-	}
-	w.Close()
-	if err := <-got; err != io.EOF {
-		t.Errorf("Read = %v, want io.EOF", err)
-	}
-}
-
 func TestPipeCapacity(t *testing.T) {
 	t.Parallel()
 	_, w := testPipe(t, 1<<20)
@@ -166,24 +128,22 @@ func TestPipeCapacity(t *testing.T) {
 }
 
 // The helper writes frames of the given size for ever, one write each.
-func init() {
-	helpers["frames"] = func(args []string) {
-		size, err := strconv.Atoi(args[0])
-		if err != nil {
-			panic(err)
-		}
-		w, err := PipeOf(3)
-		if err != nil {
-			panic(err)
-		}
-		frame := AppendFrame(nil, bytes.Repeat([]byte{byte(size)}, size))
-		for {
-			if _, err := w.Write(frame); err != nil {
-				return
-			}
+var _ = addHelper("frames", func(args []string) {
+	size, err := strconv.Atoi(args[0])
+	if err != nil {
+		panic(err)
+	}
+	w, err := PipeOf(3)
+	if err != nil {
+		panic(err)
+	}
+	frame := AppendFrame(nil, bytes.Repeat([]byte{byte(size)}, size))
+	for {
+		if _, err := w.Write(frame); err != nil {
+			return
 		}
 	}
-}
+})
 
 // A writer killed at any moment leaves whole frames, if they are small enough
 // to be written at once; a larger one may be cut, which is found.

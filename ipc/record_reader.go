@@ -180,7 +180,7 @@ func (r *RecordReader) Ended() bool { return r.ended }
 // does nothing. After an error of Next it cannot go on: what is left then comes
 // back with [Extents.ReclaimWriter].
 func (r *RecordReader) Done() error {
-	if r.err != nil || r.peek {
+	if over := r.err != nil || r.peek; over {
 		return nil
 	}
 	r.err = errReaderDone

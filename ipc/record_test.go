@@ -627,8 +627,14 @@ func TestExtentOptions(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, o := range []ExtentOptions{
-		{}, {Dir: dir, Area: -1}, {Dir: dir, ExtentSize: -1}, {Dir: dir, Budget: -1}, {Dir: dir, Budget: maxExtents},
-		{Dir: dir + "/none"}, {Dir: string(make([]byte, 10))}, {Dir: "/" + string(bytes.Repeat([]byte("x"), 5000))},
+		{},
+		{Dir: dir, Area: -1},
+		{Dir: dir, ExtentSize: -1},
+		{Dir: dir, Budget: -1},
+		{Dir: dir, Budget: maxExtents},
+		{Dir: dir + "/none"},
+		{Dir: string(make([]byte, 10))},
+		{Dir: "/" + string(bytes.Repeat([]byte("x"), 5000))},
 	} {
 		if x, err := CreateExtents(o); err == nil {
 			x.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"yunta/oslock/mapped"
@@ -166,7 +167,7 @@ func (w *RecordWriter) adopt(ctx context.Context, room int, budgeted bool) error
 		}
 		return err
 	}
-	w.id, w.e, w.ext = int(t.ID), w.x.entry(int(t.ID)), t.Bytes[:len(t.Bytes):len(t.Bytes)]
+	w.id, w.e, w.ext = int(t.ID), w.x.entry(int(t.ID)), slices.Clip(t.Bytes)
 	w.gen = w.e.load().gen()
 	w.end, w.open = 0, false
 	return nil
