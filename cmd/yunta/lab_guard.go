@@ -46,7 +46,7 @@ var labAppendEntry = child.Register("lab/append", func(ctx context.Context, a la
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, closeGuard()) }()
-	if err := r.meet(ctx, 2); err != nil {
+	if err := r.meet(ctx, 2, 10*time.Second); err != nil {
 		return 0, err
 	}
 	for n := 1; n <= a.Lines; n++ {
@@ -100,7 +100,7 @@ func newLabGuardCommand(g guard) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if broken && !cmd.Flags().Changed("lines") {
-				lines = 1000
+				lines = brokenLines
 			}
 			if lines < 1 || lines > maxLabLines {
 				return usagef("--lines is %d, must be between 1 and %d", lines, maxLabLines)
@@ -117,8 +117,8 @@ func newLabGuardCommand(g guard) *cobra.Command {
 			return appendTogether(ctx, cmd.OutOrStdout(), task)
 		},
 	}
-	cmd.Flags().IntVar(&lines, "lines", 1, "lines that each process appends (1000 with --broken)")
-	cmd.Flags().DurationVar(&window, "window", 20*time.Microsecond, "pause between reading where the end is and writing there")
+	cmd.Flags().IntVar(&lines, "lines", 1, fmt.Sprintf("lines that each process appends (%d with --broken)", brokenLines))
+	cmd.Flags().DurationVar(&window, "window", time.Millisecond, "pause between reading where the end is and writing there")
 	cmd.Flags().BoolVar(&broken, "broken", false, fmt.Sprintf("the same without the %s, to see it go wrong", g))
 
 	made, within := "Lock()", "with lock:"
@@ -160,8 +160,12 @@ func pythonName(g guard) string {
 	return "Lock"
 }
 
-// maxLabLines keeps the resource within a few megabytes.
-const maxLabLines = 100_000
+const (
+	// maxLabLines keeps the resource within a few megabytes.
+	maxLabLines = 100_000
+	// brokenLines is enough for something to go wrong: about every other line does.
+	brokenLines = 200
+)
 
 // appendTogether has two processes append and prints what is there then.
 func appendTogether(ctx context.Context, stdout io.Writer, task labAppend) error {

@@ -64,9 +64,9 @@ func mapResource(f *os.File) (*resource, error) {
 
 func (r *resource) close() error { return r.region.Unmap() }
 
-// meet waits until n processes have called it, so that they begin together.
-func (r *resource) meet(ctx context.Context, n uint32) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Second, errors.New("the other process did not come"))
+// meet waits until n processes have called it, so that they begin together. It waits no longer than patience.
+func (r *resource) meet(ctx context.Context, n uint32, patience time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errAlone)
 	defer cancel()
 	met := r.region.Uint32(resourceMet)
 	met.Add(1)
@@ -78,6 +78,8 @@ func (r *resource) meet(ctx context.Context, n uint32) error {
 	}
 	return nil
 }
+
+var errAlone = errors.New("the other processes did not come")
 
 // append adds line to the text in three steps; window is how long the second waits for the first.
 func (r *resource) append(line string, window time.Duration) {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,8 +38,9 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status": status,
-			"fields": fields,
+			"status":   status,
+			"fields":   fields,
+			"distinct": distinct,
 		},
 	})
 }
@@ -90,4 +92,22 @@ func fields(ts *testscript.TestScript, neg bool, args []string) {
 		out.WriteString(name + " " + string(text) + "\n")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o644))
+}
+
+// distinct fails unless the last command printed so many different texts where the group of the pattern is: distinct 4 'pid=(\d+)'.
+func distinct(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: distinct N PATTERN")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	found := map[string]bool{}
+	for _, match := range pattern.FindAllStringSubmatch(ts.ReadFile("stdout"), -1) {
+		found[match[1]] = true
+	}
+	if len(found) != want {
+		ts.Fatalf("%d different texts, want %d", len(found), want)
+	}
 }
