@@ -40,6 +40,11 @@ func (x *Extents) NewRecordReader(first Ref) *RecordReader {
 	return &RecordReader{x: x, next: first}
 }
 
+// ReadRecords makes r what NewRecordReader returns, for who has a place for it.
+func (x *Extents) ReadRecords(r *RecordReader, first Ref) {
+	*r = RecordReader{x: x, next: first}
+}
+
 // PeekRecords returns a reader that drops nothing: another one, or
 // [Extents.DropRecords], has to do so later. It is for what more than one
 // process reads, or may have to read again.

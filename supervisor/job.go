@@ -69,11 +69,17 @@ type typed interface {
 	size(i int) int
 	// decode stores n results from body, beginning at task lo. What cannot be
 	// decoded is given to bad, and the others are stored all the same.
-	decode(lo, n int, body []byte, bad func(i int, err error))
+	decode(lo, n int, body []byte, bad refuser)
 	// run calls the entry here, for a worker of a goroutine pool.
 	run(ctx context.Context, j *job, w *twin, i int) error
 	// contiguous returns how many tasks from lo on, up to n, lie side by side.
 	contiguous(lo, n int) int
+}
+
+// refuser is told of results that cannot be decoded: an interface and not a
+// function, so that nothing is allocated where there are none.
+type refuser interface {
+	refuse(i int, err error)
 }
 
 // typedJob holds arguments and results: of all tasks, or of those in flight
@@ -134,7 +140,7 @@ func (t *typedJob[A, R]) size(i int) int {
 	return t.arg.Size(t.args[i&t.mask])
 }
 
-func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad func(int, error)) {
+func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad refuser) {
 	t.ring.RLock()
 	defer t.ring.RUnlock()
 	a := lo & t.mask
@@ -143,7 +149,7 @@ func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad func(int, error)) {
 		done, _, err := t.res.DecodeAll(body, out)
 		if err != nil {
 			for i := done; i < n; i++ {
-				bad(lo+i, child.LocalError(child.StageDecodeResult, err))
+				bad.refuse(lo+i, child.LocalError(child.StageDecodeResult, err))
 			}
 		}
 		return
@@ -155,7 +161,7 @@ func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad func(int, error)) {
 			err = t.decodeOne(&out[i], one)
 		}
 		if err != nil {
-			bad(lo+i, err)
+			bad.refuse(lo+i, err)
 		}
 	}
 }

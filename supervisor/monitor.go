@@ -92,7 +92,7 @@ func (p *core) look() (wait time.Duration) {
 		p.watching = false
 	}
 	stolen := false
-	if idle && len(p.jobs) == 0 {
+	if idle && p.jobs.len() == 0 {
 		stolen = p.steal(nil, true)
 	}
 	p.mu.Unlock()

@@ -33,6 +33,8 @@ func (w *worker) serve() {
 		case wire.KindHello:
 			timer.Stop()
 			hello = true
+			startErr = checkHello(body)
+			err = startErr
 		case wire.KindReady:
 			p.ready(w)
 			continue
@@ -67,6 +69,19 @@ func (w *worker) serve() {
 		}
 	}
 	w.died(startErr)
+}
+
+// checkHello makes sure that the child is the same build of the program: it
+// checks that, too, but another build may not.
+func checkHello(body []byte) error {
+	var h wire.Hello
+	if err := wire.Parse(body, &h); err != nil {
+		return err
+	}
+	if h.Version != wire.Version || h.Build != child.Build() {
+		return fmt.Errorf("supervisor: supervisor and child are different builds of the program (%s and %s): was the file replaced while it ran?", child.Build(), h.Build)
+	}
+	return nil
 }
 
 var errNoHello = errors.New("supervisor: child did not say hello: did main call child.Main first?")
@@ -220,15 +235,15 @@ type failure struct {
 // harvest copies out the results that a chunk has committed since the last
 // time. last says that there will be no more.
 func (p *core) harvest(c *chunk, last bool, t *tally) {
-	var bad []failure
 	from, n := 0, 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.bad = nil
 	err := c.broken
 	if err == nil {
 		err = mapped.Guard(func() error {
 			var err error
-			from, n, bad, err = c.read()
+			from, n, err = c.read()
 			return err
 		})
 		c.broken = err
@@ -237,11 +252,11 @@ func (p *core) harvest(c *chunk, last bool, t *tally) {
 		// What the records cannot be made to say is lost, and said to be.
 		st := c.word.Load()
 		for ; c.got < min(st.Next, c.size); c.got++ {
-			bad = append(bad, failure{c.lo + c.got, fmt.Errorf("supervisor: its result cannot be read: %w", err), true})
+			c.bad = append(c.bad, failure{c.lo + c.got, fmt.Errorf("supervisor: its result cannot be read: %w", err), true})
 			n++
 		}
 	}
-	if last && c.reader != nil {
+	if last && c.reading {
 		// An error leaves references to extents, which come back when their
 		// writer goes.
 		_ = c.reader.Done()
@@ -252,7 +267,7 @@ func (p *core) harvest(c *chunk, last bool, t *tally) {
 	t.back += n
 	// Good runs lie between what is bad.
 	lo := c.lo + from
-	for _, f := range bad {
+	for _, f := range c.bad {
 		t.good(c.job, lo, f.index-lo)
 		lo = f.index + 1
 		t.failures = append(t.failures, lost{c, f})
@@ -262,22 +277,23 @@ func (p *core) harvest(c *chunk, last bool, t *tally) {
 
 // read decodes the records that came since the last call: results from task
 // from on, n of them. The chunk's mutex is held.
-func (c *chunk) read() (from, n int, bad []failure, err error) {
+func (c *chunk) read() (from, n int, err error) {
 	from = c.got
-	if c.reader == nil {
+	if !c.reading {
 		first := ipc.Ref(c.word.First.Load())
 		if first == 0 {
-			return from, 0, nil, nil
+			return from, 0, nil
 		}
-		c.reader = c.w.core.extents.NewRecordReader(first)
+		c.w.core.extents.ReadRecords(&c.reader, first)
+		c.reading = true
 	}
 	for {
 		kind, count, body, ok, err := c.reader.Next()
 		if err != nil || !ok {
-			return from, n, bad, err
+			return from, n, err
 		}
 		if count > c.size-c.got {
-			return from, n, bad, fmt.Errorf("%w: %d results for %d tasks", ipc.ErrCorrupt, c.got+count, c.size)
+			return from, n, fmt.Errorf("%w: %d results for %d tasks", ipc.ErrCorrupt, c.got+count, c.size)
 		}
 		lo := c.lo + c.got
 		c.got += count
@@ -287,9 +303,7 @@ func (c *chunk) read() (from, n int, bad []failure, err error) {
 		}
 		switch kind {
 		case wire.RecordValues:
-			c.job.typed.decode(lo, count, body, func(i int, err error) {
-				bad = append(bad, failure{i, err, true})
-			})
+			c.job.typed.decode(lo, count, body, c)
 		case wire.RecordErrors:
 			for i := range count {
 				e, rest, err := child.DecodeError(body)
@@ -297,21 +311,24 @@ func (c *chunk) read() (from, n int, bad []failure, err error) {
 					e = child.LocalError(child.StageDecodeResult, err)
 				}
 				body = rest
-				bad = append(bad, failure{lo + i, e, e.Stage == child.StageEncodeResult && !e.Panic})
+				c.bad = append(c.bad, failure{lo + i, e, e.Stage == child.StageEncodeResult && !e.Panic})
 			}
 		default:
-			return from, n, bad, fmt.Errorf("%w: record of kind %d", ipc.ErrCorrupt, kind)
+			return from, n, fmt.Errorf("%w: record of kind %d", ipc.ErrCorrupt, kind)
 		}
 		// A task that was told to stop failed, whatever it still returned.
 		if c.stopped >= 0 && c.stopped < c.got && c.stopped >= c.got-count {
 			i := c.lo + c.stopped
-			if len(bad) > 0 && bad[len(bad)-1].index == i {
-				bad = bad[:len(bad)-1]
+			if len(c.bad) > 0 && c.bad[len(c.bad)-1].index == i {
+				c.bad = c.bad[:len(c.bad)-1]
 			}
-			bad = append(bad, failure{i, c.stop, false})
+			c.bad = append(c.bad, failure{i, c.stop, false})
 		}
 	}
 }
+
+// refuse takes note of a result that cannot be decoded.
+func (c *chunk) refuse(i int, err error) { c.bad = append(c.bad, failure{i, err, true}) }
 
 // failed decides what a failed attempt at a task leads to.
 func (p *core) failed(c *chunk, f failure) {

@@ -50,7 +50,7 @@ type core struct {
 	mu            sync.Mutex
 	state         poolState
 	reason        error // why it was terminated
-	jobs          []*job
+	jobs          jobQueue
 	live          map[*job]struct{}
 	workers       []*worker // the present incarnation of each; nil while one is being replaced
 	running       int       // workers not yet gone

@@ -31,9 +31,11 @@ type chunk struct {
 	extent    uint32 // where its arguments are, when they are not in the frame
 	length    int
 	hasExtent bool
-	reader    *ipc.RecordReader
-	got       int // results copied out
+	reader    ipc.RecordReader
+	reading   bool // reader has been given the first record
+	got       int  // results copied out
 	broken    error
+	bad       []failure // found in the present call of read
 
 	// For the monitor; core.mu.
 	dealt    time.Time
@@ -85,8 +87,41 @@ func (j *job) take(k int) (lo, n int) {
 func (p *core) list(j *job) {
 	if !j.listed && !j.closed && j.pending() > 0 {
 		j.listed = true
-		p.jobs = append(p.jobs, j)
+		p.jobs.push(j)
 	}
+}
+
+// unlist takes the first of the jobs that are dealt from.
+func (p *core) unlist() *job {
+	j := p.jobs.pop()
+	j.listed = false
+	return j
+}
+
+// jobQueue is a first-in first-out queue that uses its memory again.
+type jobQueue struct {
+	list []*job
+	head int
+}
+
+func (q *jobQueue) len() int { return len(q.list) - q.head }
+
+func (q *jobQueue) push(j *job) {
+	if q.head > len(q.list)/2 { // at least half of it is past
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
+	}
+	q.list = append(q.list, j)
+}
+
+func (q *jobQueue) pop() *job {
+	j := q.list[q.head]
+	q.list[q.head] = nil
+	if q.head++; q.head == len(q.list) {
+		q.list, q.head = q.list[:0], 0
+	}
+	return j
 }
 
 // giveBack returns tasks to be dealt again; core.mu is held.
@@ -103,10 +138,8 @@ func (p *core) giveBack(j *job, lo, hi int) {
 func (p *core) reserve(w *worker, most int) (batch []*chunk) {
 	var slab []chunk // chunks dealt together live in one allocation
 	var now time.Time
-	for len(batch) < most && w.accepts() && len(p.jobs) > 0 {
-		j := p.jobs[0]
-		p.jobs = p.jobs[1:]
-		j.listed = false
+	for len(batch) < most && w.accepts() && p.jobs.len() > 0 {
+		j := p.unlist()
 		if j.pending() == 0 { // ended meanwhile
 			continue
 		}
@@ -198,7 +231,7 @@ func (p *core) kick() {
 
 func (p *core) kickOne() bool {
 	p.mu.Lock()
-	if len(p.jobs) == 0 {
+	if p.jobs.len() == 0 {
 		p.mu.Unlock()
 		return false
 	}

@@ -195,10 +195,8 @@ func (ts *twins) next(t *twin) (j *job, lo, n int, together, ok bool) {
 		if p.o.MaxTasksPerChild > 0 && t.since >= p.o.MaxTasksPerChild || ts.ended() {
 			return nil, 0, 0, false, false
 		}
-		for len(p.jobs) > 0 {
-			j := p.jobs[0]
-			p.jobs = p.jobs[1:]
-			j.listed = false
+		for p.jobs.len() > 0 {
+			j := p.unlist()
 			if j.pending() == 0 {
 				continue
 			}
