@@ -23,6 +23,9 @@ var actor = newHelper("actor", func(h *helperIO, args []string) error {
 	if os.Getenv("YUNTA_OSLOCK_PLAIN") != "" {
 		testHookSleeper = futex.NewPlainSleeper
 	}
+	if os.Getenv("YUNTA_OSLOCK_NOPACE") != "" {
+		testHookPace = func(time.Duration) time.Duration { return time.Hour }
+	}
 	a := &actorState{}
 	for {
 		line, err := h.hear()
@@ -104,6 +107,11 @@ func (a *actorState) do(words []string) string {
 			defer cancel()
 		}
 		err = a.sem.Acquire(ctx)
+	case "tryacquire":
+		var ok bool
+		if ok, err = a.sem.TryAcquire(); err == nil {
+			return strconv.FormatBool(ok)
+		}
 	case "release":
 		err = a.sem.Release(number(1))
 	case "value":

@@ -24,6 +24,9 @@ var (
 	testHookLostPatience = lostPatience
 	// testHookSleeper lets tests wait as on a kernel before 5.16.
 	testHookSleeper = futex.NewSleeper
+	// testHookPace says how long to sleep after pace. Tests sleep for ever, to see that nobody needs
+	// the pace but after a death.
+	testHookPace = func(pace time.Duration) time.Duration { return min(2*pace, maxPace) }
 )
 
 // handle is what Lock and Semaphore have in common: one opened name.
@@ -129,7 +132,7 @@ func (w *waiter) due() bool {
 	if now.Before(w.next) {
 		return false
 	}
-	w.pace = min(2*w.pace, maxPace)
+	w.pace = testHookPace(w.pace)
 	w.next = now.Add(w.pace)
 	return true
 }

@@ -111,6 +111,7 @@ func (h *handle) waitLock(ctx context.Context, f *sharedFile) (uint32, error) {
 // giveUp leaves the lock as if this waiter had never been: a reservation may have been for it, a
 // wake-up may have been meant for another.
 func (f *sharedFile) giveUp(slept bool) {
+	step("leaving")
 	for {
 		v := f.word.Load()
 		if ownerOf(v) == 0 {

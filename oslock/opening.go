@@ -75,6 +75,7 @@ func (o *opening) try() (_ *sharedFile, err error) {
 	if !ready {
 		return nil, o.prepare(file, id)
 	}
+	step("file flocked")
 	if named, err := identifyAt(workingFolder, o.path); err != nil || named != id {
 		return nil, o.replaced(err)
 	}
@@ -171,6 +172,7 @@ func (o *opening) prepare(file *os.File, id fileID) error {
 		}
 		return nil
 	}
+	step("file ours alone")
 	if named, err := identifyAt(workingFolder, o.path); err != nil || named != id {
 		return o.replaced(err)
 	}

@@ -228,6 +228,22 @@ func TestReservationOfTheDead(t *testing.T) {
 	l.h.file.Load().word.Store(bitS)
 	mustLock(t, l)
 	mustUnlock(t, l)
+	// An unlock that wakes nobody makes the lock free for all at once.
+	word := l.h.file.Load().word
+	mustLock(t, l)
+	word.Or(bitS)
+	mustUnlock(t, l)
+	if v := word.Load(); v != 0 {
+		t.Errorf("unlocked, reserved for nobody: the word is %#x, want 0", v)
+	}
+	if futex.Native() {
+		mustLock(t, l)
+		word.Or(bitS | bitW)
+		mustUnlock(t, l)
+		if v := word.Load(); v != 0 {
+			t.Errorf("unlocked, nobody woken: the word is %#x, want 0", v)
+		}
+	}
 }
 
 // What a process started by the owner inherits must not keep the owner alive.

@@ -120,6 +120,7 @@ func (f *sharedFile) tryPermit(slept bool) (ok bool, waits uint32) {
 
 // leavePermits leaves the semaphore as if this waiter had never been.
 func (f *sharedFile) leavePermits(slept bool) {
+	step("leaving")
 	if !slept {
 		return
 	}

@@ -316,6 +316,33 @@ func TestRecreateRace(t *testing.T) {
 	<-removed
 }
 
+// Removed and made again by another process just when the flock is there, and before: the name decides.
+func TestRecreatedWhileOpening(t *testing.T) {
+	defer func() { testHookStep = nil }()
+	for _, at := range []string{"file ours alone", "file flocked"} {
+		path := tempPath(t)
+		p := act(t)
+		done := false
+		testHookStep = func(name string) {
+			if name == at && !done {
+				done = true
+				os.Remove(path)
+				p.do("open "+path, "ok")
+				p.do("lock", "ok")
+			}
+		}
+		l := openLock(t, path, LockOptions{})
+		testHookStep = nil
+		if !done {
+			t.Fatalf("no step %q", at)
+		}
+		if named, err := identifyAt(workingFolder, path); err != nil || named != l.h.file.Load().id {
+			t.Errorf("at %q: opened %v, the name leads to %v, %v", at, l.h.file.Load().id, named, err)
+		}
+		wantTry(t, l, false)
+	}
+}
+
 func TestBusy(t *testing.T) {
 	path := tempPath(t)
 	openLock(t, path, LockOptions{}).Close()
@@ -420,7 +447,7 @@ func TestLockClose(t *testing.T) {
 // Close while others lock and unlock at full speed, and memory that goes when nobody uses it any more.
 func TestCloseUnderUse(t *testing.T) {
 	path := tempPath(t)
-	for range 200 {
+	for range 50 {
 		l, err := OpenLock(path, LockOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -448,7 +475,7 @@ func TestCloseUnderUse(t *testing.T) {
 		if err := l.Unlock(); err != nil {
 			wantError(t, "Unlock", err, ErrNotOwner)
 		}
-		wantTry(t, l, true)
+		mustLock(t, l)
 		mustUnlock(t, l)
 		l.Close()
 	}

@@ -175,7 +175,8 @@ var lockTorturer = newHelper("lock-torturer", func(h *helperIO, args []string) e
 
 // lockSomehow locks in one of the ways there are, and reports whether it did.
 func lockSomehow(l *RLock, rnd *rand.Rand) (held bool, err error) {
-	patience := hangTime / 2
+	const longest = hangTime / 2
+	patience := longest
 	switch rnd.IntN(8) {
 	case 0:
 		return l.TryLock()
@@ -185,7 +186,7 @@ func lockSomehow(l *RLock, rnd *rand.Rand) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err = l.Lock(ctx)
-	if patience > time.Second && errors.Is(err, context.DeadlineExceeded) {
+	if patience == longest && errors.Is(err, context.DeadlineExceeded) {
 		fmt.Fprintf(os.Stderr, "starved: %v\n", err)
 		os.Exit(1)
 	}
@@ -423,7 +424,7 @@ func TestKilledAtEachStep(t *testing.T) {
 							t.Fatalf("ended by itself: %v", err)
 						}
 					case <-time.After(30 * time.Millisecond):
-						if n == 200 {
+						if n == 60 {
 							t.Skip("a rare step, not reached this time")
 						}
 						// Some steps come only after the death of another.
