@@ -30,8 +30,10 @@ func BenchmarkBareCAS(b *testing.B) {
 
 func BenchmarkMutex(b *testing.B) {
 	var mu sync.Mutex
+	n := 0
 	for b.Loop() {
 		mu.Lock()
+		n++
 		mu.Unlock()
 	}
 }

@@ -41,7 +41,7 @@
 // A lock's file, beside a hexdump (little endian):
 //
 //	00000000  79 75 6e 74 61 6c 63 6b  04 03 02 01 01 00 01 00   yuntalck  order, version 1, kind 1
-//	00000010  xx xx xx xx xx xx xx xx  xx xx xx xx xx xx xx xx   identity of the registry
+//	00000010  5b fa a3 87 ea b8 5a 2f  6a 44 f0 e1 55 c5 e3 55   identity of the registry
 //	00000020  80 00 00 00 00 00 00 00  ...                       size, initial value
 //	00000040  05 30 00 00              bits 0-11 slot 5, bits 12-28 generation 3, 29 D, 30 S, 31 W
 //

@@ -37,6 +37,7 @@ func openSemaphore(t testing.TB, name string, value int, o SemaphoreOptions) *Se
 
 // soon is a context for what must come to an end.
 func soon(t testing.TB) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangTime)
 	t.Cleanup(cancel)
 	return ctx

@@ -64,10 +64,10 @@ func fuseNetwork(fd int) (string, error) {
 	}
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return "", nil //nolint:nilerr // without /proc nothing is known, and FUSE alone is allowed
+		return "", nil // without /proc nothing is known, and FUSE alone is allowed
 	}
 	defer f.Close()
-	dev := fmt.Sprintf("%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
+	dev := fmt.Sprintf("%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if kind := mountType(lines.Text(), dev); isNetworkType(kind) {
 			return kind, nil

@@ -62,7 +62,7 @@ func rowVer(r uint64) uint64   { return r & verMask }
 func sameOp(x, y uint64) bool  { return x&^undoW == y&^undoW }
 func waitsOf(x uint64) uint32  { return uint32(x) }
 func sleeps(x uint64) bool     { return x&undoW != 0 }
-func withW(on bool) (w uint64) { //nolint:revive // a flag by name
+func withW(on bool) (w uint64) {
 	if on {
 		return undoW
 	}

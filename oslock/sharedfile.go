@@ -83,7 +83,7 @@ func openShared(path string, want header, mode fs.FileMode) (*sharedFile, error)
 		if f != nil {
 			return f, nil
 		}
-		if err == errAgain {
+		if errors.Is(err, errAgain) {
 			continue
 		}
 		if err != nil {
@@ -108,7 +108,7 @@ func (o *opening) enroll(file *os.File, id fileID, have header) (*sharedFile, er
 		reg: o.reg, gate: make(chan struct{}, 1), region: region, file: file, refs: 1,
 	}
 	runtime.AddCleanup(f, func(r *mapped.Region) {
-		r.Unmap()
+		_ = r.Unmap()
 		toUnmap.Add(-1)
 	}, region)
 	if o.reg != nil {
@@ -173,8 +173,7 @@ func (f *sharedFile) guard(call func() error) error {
 
 // explain names the file in a fault; other errors pass.
 func (f *sharedFile) explain(err error) error {
-	var fault *mapped.FaultError
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*mapped.FaultError](err); ok {
 		return fmt.Errorf("oslock: %s: %w: %w", f.path, unprefixed{ErrDamaged}, fault)
 	}
 	return err

@@ -55,7 +55,7 @@ func openToTest(dir int, name string) (int, error) {
 	return openAt(dir, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
-func closeFD(fd int) { unix.Close(fd) }
+func closeFD(fd int) { _ = unix.Close(fd) }
 
 // cannotBeOurs reports whether opening failed because of what the file is: a folder, a
 // symbolic link, a socket or device.
@@ -68,7 +68,7 @@ func cannotBeOurs(err error) bool {
 // that was there before (flock(2), "Notes").
 func tryFlockFD(fd, how int) (bool, error) {
 	err := retry(func() error { return unix.Flock(fd, how|unix.LOCK_NB) })
-	if err == unix.EWOULDBLOCK {
+	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
 	return err == nil, os.NewSyscallError("flock", err)
@@ -90,7 +90,7 @@ func waitFlockFD(fd, how int, patience time.Duration) error {
 }
 
 // dropFlockFD gives a flock back. Closing is not enough where a mapping of the file goes on.
-func dropFlockFD(fd int) { unix.Flock(fd, unix.LOCK_UN) }
+func dropFlockFD(fd int) { _ = unix.Flock(fd, unix.LOCK_UN) }
 
 // identify returns what fd is open on.
 func identify(fd int) (id fileID, size int64, regular bool, err error) {
@@ -98,7 +98,7 @@ func identify(fd int) (id fileID, size int64, regular bool, err error) {
 	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
 		return fileID{}, 0, false, os.NewSyscallError("fstat", err)
 	}
-	return fileID{uint64(st.Dev), st.Ino}, st.Size, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
+	return idOf(&st), st.Size, st.Mode&unix.S_IFMT == unix.S_IFREG, nil
 }
 
 // identifyAt returns which file a name in dir leads to, without following a link.
@@ -107,8 +107,15 @@ func identifyAt(dir int, name string) (fileID, error) {
 	if err := retry(func() error { return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return fileID{}, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
-	return fileID{uint64(st.Dev), st.Ino}, nil
+	return idOf(&st), nil
 }
+
+func idOf(st *unix.Stat_t) fileID {
+	return fileID{widen(st.Dev), st.Ino}
+}
+
+// widen is for fields whose size the systems do not agree on.
+func widen[T int32 | uint32 | int64 | uint64](v T) uint64 { return uint64(v) }
 
 // workingFolder stands for the working directory where a dir is asked for.
 const workingFolder = unix.AT_FDCWD
@@ -116,7 +123,7 @@ const workingFolder = unix.AT_FDCWD
 // retry calls again what a signal has interrupted.
 func retry(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
@@ -157,17 +164,4 @@ func writeAt(fd int, p []byte, off int64) error {
 // setSize makes the file size bytes long.
 func setSize(fd int, size int64) error {
 	return os.NewSyscallError("ftruncate", retry(func() error { return unix.Ftruncate(fd, size) }))
-}
-
-// readSmall returns the content of a file of at most size bytes. Unlike os.ReadFile it does not
-// wake the runtime's poller.
-func readSmall(path string, size int) (string, error) {
-	fd, err := openToTest(unix.AT_FDCWD, path)
-	if err != nil {
-		return "", err
-	}
-	defer closeFD(fd)
-	b := make([]byte, size)
-	n, err := readAt(fd, b, 0)
-	return string(b[:n]), err
 }

@@ -3,6 +3,7 @@ package mapped
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Anonymous returns a file of size bytes, all zero, that has no name and is gone
@@ -26,7 +27,7 @@ func Anonymous(name string, size int64) (*os.File, error) {
 
 // unlinked is Anonymous by means that every system has.
 func unlinked(name string, size int64) (*os.File, error) {
-	f, err := os.CreateTemp("", "yunta-*")
+	f, err := os.CreateTemp("", "yunta-"+strings.ReplaceAll(name, "/", "-")+"-*")
 	if err != nil {
 		return nil, err
 	}

@@ -43,15 +43,14 @@ func touch(f *os.File, off, end int64) error {
 	if err != nil {
 		return err
 	}
-	defer r.Unmap()
+	defer func() { _ = r.Unmap() }()
 	err = Guard(func() error {
 		for at := 0; at+4 <= r.Size(); at += int(page) {
 			r.Uint32(at).Add(0)
 		}
 		return nil
 	})
-	var fault *FaultError
-	if errors.As(err, &fault) {
+	if _, ok := errors.AsType[*FaultError](err); ok {
 		return errors.Join(os.NewSyscallError("reserve", unix.ENOSPC), err)
 	}
 	return err
