@@ -68,7 +68,7 @@ func Main() {
 	}
 	// At once: a program that a task starts must not take itself for a worker.
 	_ = os.Unsetenv(wire.EnvMarker)
-	if wire.Marker(wire.FDTasks) != marker {
+	if !isOurs(marker) {
 		fmt.Fprintf(os.Stderr, "yunta: %s is set, but no supervisor started this process: "+
 			"workers are started by supervisor.NewPool, not by hand; going on as an ordinary program\n", wire.EnvMarker)
 		return
@@ -81,8 +81,11 @@ func Main() {
 // every child would start more.
 func Unserved() bool {
 	marker, marked := os.LookupEnv(wire.EnvMarker)
-	return marked && wire.Marker(wire.FDTasks) == marker
+	return marked && isOurs(marker)
 }
+
+// isOurs reports whether the marker belongs to the pipe that this process has.
+func isOurs(marker string) bool { return marker != "" && wire.Marker(wire.FDTasks) == marker }
 
 // work is a worker's life; it returns the exit status.
 func work() int {
@@ -104,7 +107,7 @@ func work() int {
 		}
 		return exitProtocol
 	}
-	if body[0] != wire.KindConfig || wire.Parse(body, &s.config) != nil || s.config.Magic != wire.Magic {
+	if len(body) == 0 || body[0] != wire.KindConfig || wire.Parse(body, &s.config) != nil || s.config.Magic != wire.Magic {
 		fmt.Fprintf(os.Stderr, "yunta: worker: descriptor %d does not speak yunta's protocol\n", wire.FDTasks)
 		return exitProtocol
 	}
