@@ -117,6 +117,13 @@ func openRegistry(path string) (*registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kind, err := testHookNetworkFS(dir); err != nil || kind != "" {
+		closeFD(dir)
+		if err == nil {
+			err = fmt.Errorf("%w: %s", ErrNetwork, kind)
+		}
+		return nil, err
+	}
 	r := &registry{path: path, dir: dir, keep: -1}
 	// A hint to cleaners, no lock of ours: a refusal changes nothing.
 	_, _ = tryFlockFD(dir, flockShared)

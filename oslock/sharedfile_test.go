@@ -371,6 +371,9 @@ func TestNetworkFileSystem(t *testing.T) {
 			t.Errorf("%v does not name the file system", err)
 		}
 	}
+	_, members := runDir(t)
+	_, err := openRegistry(members)
+	wantError(t, "a registry there", err, ErrNetwork)
 }
 
 // A file cut off while it is open: an error where somebody waits, not the end of the program.

@@ -14,7 +14,9 @@
 // such a page is a signal that ends a Go program, and [Guard] makes it an error.
 //
 // The package does not lock, does not sync to disk and stores no pointers:
-// every process maps at another address, so shared memory holds offsets.
+// every process maps at another address, so shared memory holds offsets. The race
+// detector knows nothing of mapped memory: it sees neither races there nor that an
+// atomic store to it makes the stores before visible.
 package mapped
 
 import (
