@@ -3,6 +3,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 COUNT    ?= 10
+ROUNDS   ?= 7
 TORTURE  ?= 2m
 CPU      ?= 1,2,4
 BENCH    ?= .
@@ -29,7 +30,7 @@ EXCEPT  = TestInitializers.test_manager_initializer=there is no Manager
 # A checkout that git refuses to read (another user's, no git installed) builds without a revision.
 VCS := $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false)
 
-.PHONY: help build run test race portable torture conformance fmt lint vet cross fuzz bench cover tidy
+.PHONY: help build run test race portable torture conformance fmt lint vet cross fuzz bench benchmarks cover tidy
 .PHONY: check check-tidy check-fmt staticcheck
 
 help: ## list the targets
@@ -87,8 +88,11 @@ fuzz: ## every fuzz target for FUZZTIME=30s
 		done; \
 	done
 
-bench: ## BENCH=. benchmarks, COUNT=10 runs each
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+bench: ## the same jobs by yunta, by python3 and by the bare machine, ROUNDS=7 each, as ratios
+	YUNTA_BENCH_ROUNDS=$(ROUNDS) $(GO) test -run '^$$' -bench '^BenchmarkPeers$$' -benchtime 1x -timeout 1h ./supervisor
+
+benchmarks: ## every other benchmark, or BENCH=those, COUNT=10 runs each
+	$(GO) test -run '^$$' -bench '$(BENCH)' -skip '^BenchmarkPeers$$' -benchmem -count $(COUNT) -timeout 2h ./...
 
 cover: ## coverage of all packages by all tests, as coverage.html
 	$(GO) test -coverpkg ./... -coverprofile coverage.out ./...
