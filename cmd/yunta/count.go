@@ -216,6 +216,9 @@ func countTrees(ctx context.Context, o countOptions, roots []string, bar *bar) (
 	if err := errors.Join(pool.Close(), pool.Wait(ctx)); err != nil {
 		return nil, err
 	}
+	if came := r.Tasks + len(r.lost); came != len(batches) {
+		return nil, fmt.Errorf("the pool answered %d of %d tasks", came, len(batches))
+	}
 	r.finish(listed, time.Since(start))
 	return r, nil
 }
