@@ -22,6 +22,7 @@ type job struct {
 	timeout  time.Duration
 	retries  int
 	failFast bool
+	single   bool // it has one task
 
 	// Guarded by core.mu.
 	next     int         // tasks from here on have never been dealt
@@ -253,6 +254,11 @@ func (j *job) settle(lo, n int) {
 	if n == 0 {
 		return
 	}
+	if j.sink != nil {
+		// Before it counts: whoever counts the last one ends the range, which
+		// must have all the others by then.
+		j.sink.settled(lo, n)
+	}
 	j.mu.Lock()
 	if j.over {
 		j.mu.Unlock()
@@ -264,9 +270,6 @@ func (j *job) settle(lo, n int) {
 	j.done += n
 	last := j.total >= 0 && j.done >= j.total
 	j.mu.Unlock()
-	if j.sink != nil {
-		j.sink.settled(lo, n)
-	}
 	j.tell()
 	if last {
 		j.finish(nil)

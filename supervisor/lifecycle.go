@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ func (p *core) ready(w *worker) {
 	if w.state == stateStarting {
 		_ = p.board.Serving(w.index) // for onlookers only
 		w.state = stateReady
-		p.failedStarts[w.index] = 0
+		p.failedStarts[w.index] = failedStarts{}
 	}
 	all := true
 	for _, o := range p.workers {
@@ -114,6 +115,10 @@ func (p *core) ready(w *worker) {
 	p.kick()
 }
 
+// failedStarts counts the starts of a worker that came to nothing since one
+// did not: by themselves, and because somebody killed the child meanwhile.
+type failedStarts struct{ failed, killed int }
+
 // gone replaces a worker that is gone, unless the pool is ending.
 func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
 	p.mu.Lock()
@@ -122,10 +127,16 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
 		p.stats.Died++
 	}
 	replace := p.state == poolOpen || p.state == poolClosing && !p.leaving
-	attempts := 0
+	attempts, broken := 0, false
 	if unready {
-		p.failedStarts[w.index]++
-		attempts = p.failedStarts[w.index]
+		f := &p.failedStarts[w.index]
+		if exit.Signal != 0 && !errors.Is(startErr, errLateHello) {
+			f.killed++
+		} else {
+			f.failed++
+		}
+		attempts = f.failed + f.killed
+		broken = f.failed >= startAttempts || f.killed >= startKills
 	}
 	p.mu.Unlock()
 	if unready {
@@ -134,7 +145,7 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
 		p.once.Do(func() { first = true; p.started <- startErr })
 		if first {
 			replace = false
-		} else if replace && attempts >= startAttempts {
+		} else if replace && broken {
 			replace = false
 			p.terminate(fmt.Errorf("%w: worker %d, %d times in a row: %w", ErrPoolBroken, w.index, attempts, startErr))
 		}

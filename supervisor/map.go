@@ -18,7 +18,7 @@ func (p *Pool) newJob(entry string, t typed, n int) *job {
 	j := &job{
 		typed: t, core: c, entry: entry, chunk: o.ChunkSize, failFast: o.FailFast,
 		timeout: c.o.TaskTimeout, retries: c.o.Retries, progress: o.OnProgress,
-		total: n, limit: max(n, 0), finished: make(chan struct{}),
+		total: n, single: n == 1, limit: max(n, 0), finished: make(chan struct{}),
 	}
 	if c.twins != nil {
 		j.ctx, j.cancel = context.WithCancel(context.Background())

@@ -65,7 +65,7 @@ func (w *worker) serve() {
 	late := !timer.Stop() && !hello
 	if startErr == nil && !hello {
 		if startErr = errNoHello; late {
-			startErr = fmt.Errorf("%w within %v", errNoHello, helloTimeout)
+			startErr = errLateHello
 		}
 	}
 	w.died(startErr)
@@ -84,7 +84,11 @@ func checkHello(body []byte) error {
 	return nil
 }
 
-var errNoHello = errors.New("supervisor: child did not say hello: did main call child.Main first?")
+// Why a child that never said hello was given up.
+var (
+	errNoHello   = errors.New("supervisor: child did not say hello: did main call child.Main first?")
+	errLateHello = fmt.Errorf("%w within %v", errNoHello, helloTimeout)
+)
 
 // finish copies out what retired chunks left and frees their slots.
 func (p *core) finish(w *worker, slots []uint32) {

@@ -138,6 +138,9 @@ const (
 	// startAttempts is how often in a row one worker may fail to start before
 	// the pool gives up.
 	startAttempts = 3
+	// startKills is the same for one that somebody kills whenever it starts,
+	// which says nothing about the next start: only that there is a bound.
+	startKills = 30
 	// argumentBudget bounds the bytes of arguments in flight, beyond one
 	// chunk for each worker.
 	argumentBudget = 64 << 20

@@ -52,9 +52,9 @@ type core struct {
 	reason        error // why it was terminated
 	jobs          jobQueue
 	live          map[*job]struct{}
-	workers       []*worker // the present incarnation of each; nil while one is being replaced
-	running       int       // workers not yet gone
-	failedStarts  []int     // in a row, by index
+	workers       []*worker      // the present incarnation of each; nil while one is being replaced
+	running       int            // workers not yet gone
+	failedStarts  []failedStarts // by index
 	writers       uint32
 	measures      map[string]*measure
 	inFlight      int
@@ -98,7 +98,7 @@ func NewPool(ctx context.Context, o PoolOptions) (*Pool, error) {
 	}
 	p := &core{
 		o: o, live: make(map[*job]struct{}), measures: make(map[string]*measure),
-		workers: make([]*worker, o.Processes), failedStarts: make([]int, o.Processes),
+		workers: make([]*worker, o.Processes), failedStarts: make([]failedStarts, o.Processes),
 		wake: make(chan struct{}, 1), started: make(chan error, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.unhook = func() bool { return true }

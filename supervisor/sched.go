@@ -174,7 +174,7 @@ func (p *core) reserve(w *worker, most int) (batch []*chunk) {
 		if p.o.MaxTasksPerChild > 0 && w.dealt >= p.o.MaxTasksPerChild {
 			w.leaving = true
 		}
-		if j.total == 1 {
+		if j.single {
 			j.only = c
 		}
 		if n > 1 || j.timeout > 0 {
