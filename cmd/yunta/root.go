@@ -21,13 +21,17 @@ const (
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &keenWriter{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	understood := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
 	cmd, err := root.ExecuteC()
 	if err == nil {
-		return 0
+		if out.err == nil {
+			return 0
+		}
+		err, understood = out.err, true
 	}
 	if interrupt, ok := errors.AsType[interruptError](err); ok {
 		return interrupt.status() // it was said when it came
@@ -44,6 +48,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "%s: %s%s\n", cmd.CommandPath(), oneLine(err), hint)
 	return exitUsage
+}
+
+// A keenWriter remembers that something could not be written: a full disk must not look like success, whatever printed.
+type keenWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (k *keenWriter) Write(p []byte) (int, error) {
+	n, err := k.w.Write(p)
+	if k.err == nil {
+		k.err = err
+	}
+	return n, err
 }
 
 // errReported ends a command that has said itself what went wrong.
