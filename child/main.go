@@ -201,7 +201,14 @@ func (s *server) invoke(i *wire.Invocation) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	return r.invoke(ctx, i.Arg)
+	// In a goroutine of its own: one that ends its goroutine must not end main's.
+	outcome := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() { outcome <- err }()
+		err = r.invoke(ctx, i.Arg)
+	}()
+	return <-outcome
 }
 
 // takeSignals gives the process a worker's dispositions. SIGINT is taken and

@@ -6,7 +6,7 @@ import (
 )
 
 // errGoexit is what a task that ended its goroutine is reported as.
-var errGoexit = errors.New("child: the task called runtime.Goexit (as testing.T.FailNow does)")
+var errGoexit = errors.New("child: the function called runtime.Goexit (as testing.T.FailNow does)")
 
 // taskRun is one chunk in the hands of a typed entry.
 type taskRun[A, R any] struct {

@@ -57,7 +57,7 @@ type server struct {
 	pending []uint32 // slots to tell of
 	flushed time.Duration
 	ended   time.Duration // when the last chunk ended, 0 after a wait
-	body    []byte // scratch for notices
+	body    []byte        // scratch for notices
 	frame   []byte
 	misses  int // spins in a row that saw nothing
 	done    uint64

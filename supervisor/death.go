@@ -44,16 +44,16 @@ func (w *worker) tell(body []byte) {
 // pipe ends. A worker that does not follow is terminated after the grace, and
 // killed after another.
 func (w *worker) askToLeave() {
+	w.escalate(w.core.o.Grace) // first: somebody may be blocked in a write to a worker that hangs
 	w.wmu.Lock()
 	if w.closed {
 		w.wmu.Unlock()
 		return
 	}
-	w.closed = true
+	w.closed, w.asked = true, true
 	_ = w.tasks.Close()
 	w.bell.Sent.Add(1)
 	w.wmu.Unlock()
-	w.escalate(w.core.o.Grace)
 }
 
 // escalate terminates the worker after a while and kills it after the grace.
@@ -90,7 +90,7 @@ func (p *core) condemn(c *chunk, task int, cause error, kind byte) {
 		c.stop, c.stopped = cause, task
 		// Nothing behind it on this worker will begin: others may have it.
 		for _, o := range w.out {
-			if o != c {
+			if o != c && o.sent { // what is being sent comes back when the worker is gone
 				if from, to := o.word.Take(0); from < to {
 					o.n = from
 					p.giveBack(o.job, o.lo+from, o.lo+to)
@@ -117,17 +117,18 @@ func (w *worker) died(startErr error) {
 	p := w.core
 	// The whole group, before the number of its leader can be another's.
 	w.kill()
-	_ = w.cmd.Wait() // its status is read below
 	w.lmu.Lock()
-	w.reaped = true
+	w.reaped = true // a moment early: no timer may send a signal after Wait
 	w.cut = true
 	_ = w.lifeline.Close()
 	w.lmu.Unlock()
+	_ = w.cmd.Wait() // its status is read below
 	w.wmu.Lock()
 	if !w.closed {
 		w.closed = true
 		_ = w.tasks.Close()
 	}
+	asked := w.asked
 	w.wmu.Unlock()
 	_ = w.notices.Close()
 	w.output.finish()
@@ -178,14 +179,18 @@ func (w *worker) died(startErr error) {
 	} else if state == stateStarting {
 		startErr = exit
 	}
-	p.gone(w, state == stateStarting, startErr, exit)
+	p.gone(w, state == stateStarting, startErr, exit, exit.Code != 0 || !asked)
 }
 
 // bury settles what a dead worker's chunk came to: what was committed counts,
 // what ran is lost, and what had not begun is dealt again.
 func (p *core) bury(c *chunk, exit *ExitError) {
-	st := c.word.Load()
+	c.mu.Lock() // its arguments may still be being encoded
+	//lint:ignore SA2001 only waited for
+	c.mu.Unlock()
 	p.mu.Lock()
+	c.word.Take(0) // or a thief would deal again what is given back here
+	st := c.word.Load()
 	unbegun := Span{c.lo + min(st.Next, c.n), c.lo + c.n}
 	c.n = min(st.Next, c.n)
 	p.giveBack(c.job, unbegun.From, unbegun.To)
@@ -194,7 +199,6 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 		began = c.seenAt
 	}
 	p.mu.Unlock()
-	c.word.Take(0)
 	p.gather(c, true)
 	if c.hasExtent {
 		_ = p.extents.Give(c.extent)

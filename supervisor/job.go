@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 	"sync"
@@ -48,7 +50,8 @@ type job struct {
 	ctx      context.Context // a goroutine pool's tasks run under it
 	cancel   context.CancelFunc
 	report   sync.Mutex // held while progress is reported
-	reported int
+	reported int        // done, when it last was
+	complete bool       // done == total was reported
 	progress func(done, total int)
 	sink     sink // a stream's consumer, nil otherwise
 }
@@ -71,6 +74,8 @@ type typed interface {
 	// decode stores n results from body, beginning at task lo. What cannot be
 	// decoded is given to bad, and the others are stored all the same.
 	decode(lo, n int, body []byte, bad refuser)
+	// forget takes a stored result away.
+	forget(i int)
 	// run calls the entry here, for a worker of a goroutine pool.
 	run(ctx context.Context, j *job, w *twin, i int) error
 	// contiguous returns how many tasks from lo on, up to n, lie side by side.
@@ -167,6 +172,13 @@ func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad refuser) {
 	}
 }
 
+func (t *typedJob[A, R]) forget(i int) {
+	t.ring.RLock()
+	defer t.ring.RUnlock()
+	var zero R
+	t.out[i&t.mask] = zero
+}
+
 func (t *typedJob[A, R]) decodeOne(dst *R, one []byte) (err error) {
 	defer func() {
 		if v := recover(); v != nil { // the decoder is the user's code
@@ -201,12 +213,20 @@ func (t *typedJob[A, R]) run(ctx context.Context, j *job, w *twin, i int) (err e
 			j.core.twins.exited(w, j, i)
 		}
 	}()
-	t.ring.RLock()
-	arg := t.args[i&t.mask]
-	t.ring.RUnlock()
-	w.begin(j, i)
+	var arg A
+	if !w.begin(j, i, func() {
+		t.ring.RLock()
+		arg = t.args[i&t.mask]
+		t.ring.RUnlock()
+	}) {
+		returned = true
+		return context.Canceled
+	}
 	r, err = t.f(ctx, arg)
 	returned = true
+	if j.timeout > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w after %v", ErrTaskTimeout, j.timeout)
+	}
 	if err != nil {
 		err = child.LocalError(child.StageRun, err)
 	}
@@ -304,10 +324,11 @@ func (j *job) tell() {
 	j.report.Lock()
 	defer j.report.Unlock()
 	j.mu.Lock()
-	done, total := j.done, j.total
+	done, total, over := j.done, j.total, j.over
 	j.mu.Unlock()
-	if done > j.reported {
-		j.reported = done
+	// The length of a stream may become known after its last result.
+	if !over && (done > j.reported || done == total && !j.complete) {
+		j.reported, j.complete = done, done == total
 		j.progress(done, total)
 	}
 }

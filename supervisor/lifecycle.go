@@ -16,17 +16,17 @@ import (
 // startProcesses makes what the children share and starts them.
 func (p *core) startProcesses(ctx context.Context) (err error) {
 	n := p.o.Processes
+	defer func() {
+		if err != nil && p.spawner == nil {
+			p.release()
+		}
+	}()
 	if p.masks, err = p.o.Pin.masks(n); err != nil {
 		return err
 	}
 	if p.dir, err = rundir.Create("pool"); err != nil {
 		return fmt.Errorf("supervisor: run directory: %w", err)
 	}
-	defer func() {
-		if err != nil && p.spawner == nil {
-			p.release()
-		}
-	}()
 	if swept := p.dir.Swept(); swept > 0 {
 		p.o.Logger.Info("removed what dead supervisors left", "folders", swept)
 	}
@@ -120,10 +120,10 @@ func (p *core) ready(w *worker) {
 type failedStarts struct{ failed, killed int }
 
 // gone replaces a worker that is gone, unless the pool is ending.
-func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
+func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, died bool) {
 	p.mu.Lock()
 	p.workers[w.index] = nil // it counts as running until its successor does
-	if !unready && exit.Code != 0 {
+	if !unready && died {
 		p.stats.Died++
 	}
 	replace := p.state == poolOpen || p.state == poolClosing && !p.leaving
@@ -150,7 +150,7 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError) {
 			p.terminate(fmt.Errorf("%w: worker %d, %d times in a row: %w", ErrPoolBroken, w.index, attempts, startErr))
 		}
 	}
-	if exit.Code != 0 && replace {
+	if died && replace {
 		p.o.Logger.Warn("worker died", "worker", w.index, "pid", w.pid, "how", exit.how())
 	}
 	if replace {
@@ -187,7 +187,7 @@ func (p *core) settleDown() {
 	p.over = p.over || over
 	p.mu.Unlock()
 	for _, w := range leave {
-		w.askToLeave()
+		go w.askToLeave() // whoever ended the last job must not wait for a pipe
 	}
 	if p.twins != nil {
 		p.twins.settle()

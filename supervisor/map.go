@@ -186,11 +186,15 @@ func (p *core) spin(j *job) {
 	p.mu.Lock()
 	c := j.only
 	ok := c != nil && p.inFlight == 1 && !c.gone && c.w.state == stateReady && (c.w.cpus == nil || len(c.w.cpus) > 1 || affinity.CurrentCPU() != c.w.cpus[0])
+	if ok {
+		// Under the lock: a moment later the slot may be another chunk's, whose
+		// end nobody would be told of.
+		c.word.Watch.Store(wire.WatchOn)
+	}
 	p.mu.Unlock()
 	if !ok {
 		return
 	}
-	c.word.Watch.Store(wire.WatchOn)
 	start := time.Now()
 	for i := 1; !c.word.Retired(); i++ {
 		if i%64 == 0 && time.Since(start) > spinFor {

@@ -9,8 +9,8 @@ import (
 
 // watch makes the monitor look at outstanding chunks; core.mu is held.
 func (p *core) watch() {
-	if !p.watching {
-		p.watching = true
+	if !p.watching || p.napping {
+		p.watching, p.napping = true, false
 		select {
 		case p.wake <- struct{}{}:
 		default:
@@ -19,7 +19,8 @@ func (p *core) watch() {
 }
 
 // monitor does what no notice of a worker brings about: it hands on results
-// that wait in the records of unfinished chunks, takes work from workers that
+// that wait in the records of unfinished chunks, or of finished ones whose
+// notice waits in a child that is busy with the next, takes work from workers that
 // got stuck behind a slow task, and stops tasks whose time is up. It sleeps
 // while there is nothing of the kind.
 func (p *core) monitor() {
@@ -37,6 +38,9 @@ func (p *core) monitor() {
 			select {
 			case <-p.quit:
 				return
+			case <-p.wake: // what is new must not wait for what is slow
+				wait = tick
+				continue
 			case <-timer.C:
 			}
 			wait = p.look()
@@ -54,7 +58,7 @@ type due struct {
 // zero for not before there is something new.
 func (p *core) look() (wait time.Duration) {
 	now := time.Now()
-	var partial []*chunk
+	var partial, untold []*chunk
 	var late []due
 	idle := false
 	p.mu.Lock()
@@ -63,12 +67,18 @@ func (p *core) look() (wait time.Duration) {
 			continue
 		}
 		idle = idle || len(w.out) == 0 && w.accepts()
-		for _, c := range w.out {
-			if c.gone || c.size == 1 && c.job.timeout == 0 {
+		for i, c := range w.out {
+			if c.gone || c.size == 1 && c.job.timeout == 0 && i == len(w.out)-1 {
 				continue
 			}
 			again := tick
 			st := c.word.Load()
+			if st.Retired && c.seenOver {
+				c.gone = true
+				untold = append(untold, c)
+				continue
+			}
+			c.seenOver = st.Retired
 			if st.Next != c.seenNext {
 				c.seenNext, c.seenAt = st.Next, now
 			}
@@ -91,11 +101,16 @@ func (p *core) look() (wait time.Duration) {
 	if wait == 0 {
 		p.watching = false
 	}
+	p.napping = wait > tick
 	stolen := false
 	if idle && p.jobs.len() == 0 {
 		stolen = p.steal(nil, true)
 	}
 	p.mu.Unlock()
+	for _, c := range untold {
+		p.finishChunks(c.w, []*chunk{c})
+		p.refill(c.w)
+	}
 	for _, c := range partial {
 		p.gather(c, false)
 	}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yunta/child"
@@ -239,9 +240,13 @@ type failure struct {
 // harvest copies out the results that a chunk has committed since the last
 // time. last says that there will be no more.
 func (p *core) harvest(c *chunk, last bool, t *tally) {
-	from, n := 0, 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		return // whoever found it among the outstanding ones came too late
+	}
+	c.over = last
+	from, n := c.got, 0
 	c.bad = nil
 	err := c.broken
 	if err == nil {
@@ -250,7 +255,11 @@ func (p *core) harvest(c *chunk, last bool, t *tally) {
 			from, n, err = c.read()
 			return err
 		})
-		c.broken = err
+		if c.broken = err; err != nil {
+			// After a fault more may be noted than was returned.
+			c.got = from + n
+			c.bad = slices.DeleteFunc(c.bad, func(f failure) bool { return f.index >= c.lo+c.got })
+		}
 	}
 	if err != nil && last {
 		// What the records cannot be made to say is lost, and said to be.
@@ -326,6 +335,7 @@ func (c *chunk) read() (from, n int, err error) {
 			if len(c.bad) > 0 && c.bad[len(c.bad)-1].index == i {
 				c.bad = c.bad[:len(c.bad)-1]
 			}
+			c.job.typed.forget(i)
 			c.bad = append(c.bad, failure{i, c.stop, false})
 		}
 	}

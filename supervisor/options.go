@@ -146,6 +146,8 @@ const (
 	argumentBudget = 64 << 20
 	// inlineTarget keeps self-chosen chunks small enough for the pipe.
 	inlineTarget = 32 << 10
+	// frameBytes is what a chunk's frame takes beside its arguments, in bytes.
+	frameBytes = 64
 	// tasksPipe is the wished capacity of a tasks pipe in bytes: room for what
 	// is in flight, so that writing never waits for a busy worker.
 	tasksPipe = 256 << 10

@@ -149,10 +149,20 @@ func (o *output) tail() string {
 // other end for ever.
 const drainTime = 100 * time.Millisecond
 
-// finish reads what a dead child has left in its pipes and closes them.
+// finish reads what a dead child has left in its pipes and closes them. It does
+// not wait longer for a writer that takes nothing, such as a stopped terminal:
+// a death must be dealt with all the same.
 func (o *output) finish() {
 	for _, r := range o.readers {
 		_ = r.SetReadDeadline(time.Now().Add(drainTime)) // a pipe has deadlines
 	}
-	o.wg.Wait()
+	drained := make(chan struct{})
+	go func() {
+		o.wg.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(2 * drainTime):
+	}
 }

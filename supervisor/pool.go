@@ -61,7 +61,8 @@ type core struct {
 	argumentBytes int
 	uses          uint64
 	stats         Stats
-	watching      bool
+	watching      bool // the monitor looks at outstanding chunks
+	napping       bool // and has found that it need not for longer than a tick
 	leaving       bool // workers have been asked to leave
 	twins         *twins
 

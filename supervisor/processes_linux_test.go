@@ -51,20 +51,6 @@ func descendants(run string) (out []process) {
 	return out
 }
 
-// procStatus returns a line of this process's status file.
-func procStatus(key string) string {
-	b, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil {
-		return err.Error()
-	}
-	for line := range strings.Lines(string(b)) {
-		if k, v, _ := strings.Cut(line, ":"); k == key {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
-}
-
 // openFiles returns the descriptors of this process and what they are.
 func openFiles() map[int]string {
 	out := make(map[int]string)

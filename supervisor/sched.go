@@ -21,7 +21,8 @@ type chunk struct {
 	cost float64 // nanoseconds of work it counts for in worker.load
 
 	gone  bool // core.mu: somebody is finishing it
-	bytes int  // core.mu: in the pipe
+	sent  bool // core.mu: its arguments are encoded; before, nobody else may run its tasks
+	bytes int  // core.mu: in the pipe, expected until it is sent
 
 	// mu is held while arguments are encoded and while results are copied
 	// out, so that after a job's end, which takes it too, nobody touches the
@@ -34,6 +35,7 @@ type chunk struct {
 	reader    ipc.RecordReader
 	reading   bool // reader has been given the first record
 	got       int  // results copied out
+	over      bool // nothing more is read: the slot may be another chunk's by now
 	broken    error
 	bad       []failure // found in the present call of read
 
@@ -41,6 +43,7 @@ type chunk struct {
 	dealt    time.Time
 	seenNext int
 	seenAt   time.Time
+	seenOver bool
 	stop     error // why the running task is being stopped
 	stopped  int   // and which one it is, relative to lo
 }
@@ -169,6 +172,12 @@ func (p *core) reserve(w *worker, most int) (batch []*chunk) {
 		w.out = append(w.out, c)
 		w.bySlot[c.slot] = c
 		w.load += c.cost
+		// Counted now, or one batch would be more than the pipe holds.
+		c.bytes = frameBytes
+		if args := int(float64(n) * j.argBytes); args < wire.InlineLimit {
+			c.bytes += args
+		}
+		w.pipeBytes += c.bytes
 		w.dealt += n
 		p.inFlight++
 		if p.o.MaxTasksPerChild > 0 && w.dealt >= p.o.MaxTasksPerChild {
@@ -177,7 +186,7 @@ func (p *core) reserve(w *worker, most int) (batch []*chunk) {
 		if j.single {
 			j.only = c
 		}
-		if n > 1 || j.timeout > 0 {
+		if n > 1 || j.timeout > 0 || len(w.out) > 1 {
 			p.watch()
 		}
 		batch = append(batch, c)
@@ -292,6 +301,9 @@ func (p *core) steal(thief *worker, sure bool) bool {
 			continue
 		}
 		for _, c := range v.out {
+			if c.gone || !c.sent {
+				continue
+			}
 			st := c.word.Load()
 			waiting := st.End - st.Next
 			if waiting <= 0 || st.Retired || st.Condemned {

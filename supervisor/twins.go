@@ -15,7 +15,7 @@ import (
 )
 
 // errGoexit is what a task that ended its goroutine is reported as.
-var errGoexit = errors.New("supervisor: the task called runtime.Goexit (as testing.T.FailNow does)")
+var errGoexit = errors.New("supervisor: the function called runtime.Goexit (as testing.T.FailNow does)")
 
 // twins are the workers of a goroutine pool: the goroutine model of the same
 // pool. They take tasks from the same jobs and run them in this process.
@@ -40,7 +40,9 @@ type twin struct {
 	failed      uint64
 	since       int
 
-	from, hi int // of its own goroutine: the first task not handed on, and the end of what it took
+	// The first task not handed on, and the end of what it took: of its own
+	// goroutine, and read by who gives it up while it runs a task.
+	from, hi int
 
 	mu        sync.Mutex
 	on        *job // whose task runs
@@ -57,12 +59,20 @@ func (t *twin) isAbandoned() bool {
 	return t.abandoned
 }
 
-// begin and keep frame a task; keep stores its result unless it was given up
-// or its job has ended.
-func (t *twin) begin(j *job, i int) {
+// begin and keep frame a task: begin loads its argument unless its job has
+// ended, after which the caller may change it; keep stores its result unless it
+// was given up or its job has ended.
+func (t *twin) begin(j *job, i int, load func()) bool {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.over {
+		return false
+	}
+	load()
 	t.on, t.at = j, i
-	t.mu.Unlock()
+	return true
 }
 
 func (t *twin) keep(j *job, store func()) {
@@ -92,6 +102,7 @@ func (p *core) startTwins() error {
 	if !p.o.Initializer.IsZero() {
 		for range p.o.Processes {
 			if err := runHere(p.o.Initializer); err != nil {
+				p.release()
 				return child.LocalError(child.StageStart, err)
 			}
 		}
@@ -104,13 +115,21 @@ func (p *core) startTwins() error {
 	return nil
 }
 
-func runHere(c child.Call) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = child.LocalPanic(child.StageStart, v)
-		}
+// runHere runs an initializer or exit function, in a goroutine of its own: one
+// that ends its goroutine must not end the caller's.
+func runHere(c child.Call) error {
+	outcome := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() {
+			if v := recover(); v != nil {
+				err = child.LocalPanic(child.StageStart, v)
+			}
+			outcome <- err
+		}()
+		err = c.Run(context.Background())
 	}()
-	return c.Run(context.Background())
+	return <-outcome
 }
 
 // start starts a worker; core.mu is held.
@@ -285,11 +304,7 @@ func (ts *twins) timed(t *twin, j *job, i int) error {
 		ts.abandon(t, j, i, fmt.Errorf("%w after %v; its goroutine cannot be stopped and was left to itself", ErrTaskTimeout, j.timeout))
 	})
 	defer forced.Stop()
-	err := j.typed.run(ctx, j, t, i)
-	if ctx.Err() == context.DeadlineExceeded {
-		return fmt.Errorf("%w after %v", ErrTaskTimeout, j.timeout)
-	}
-	return err
+	return j.typed.run(ctx, j, t, i)
 }
 
 // abandon gives a worker up with the task it runs, if it still runs it.
@@ -300,13 +315,22 @@ func (ts *twins) abandon(t *twin, j *job, i int, cause error) {
 		return
 	}
 	t.abandoned = true
+	from, hi := t.from, t.hi
 	t.mu.Unlock()
 	ts.replace(t)
+	// What it had done before counts, and what it had not begun is dealt again.
+	ts.count(t, i-from, 0)
+	j.settle(from, i-from)
+	ts.p.mu.Lock()
+	ts.p.giveBack(j, i+1, hi)
+	ts.cond.Broadcast()
+	ts.p.mu.Unlock()
 	ts.count(t, 1, 1)
 	ts.failed(t, j, i, cause)
 }
 
-// stopRunning gives up, after the grace, the workers that still run tasks of an ended job.
+// stopRunning gives up, after the grace, the workers that still run tasks of an
+// ended job, or of any if j is nil.
 func (ts *twins) stopRunning(j *job) {
 	p := ts.p
 	p.mu.Lock()
@@ -316,8 +340,8 @@ func (ts *twins) stopRunning(j *job) {
 		t.mu.Lock()
 		on, i := t.on, t.at
 		t.mu.Unlock()
-		if on == j {
-			ts.abandon(t, j, i, context.Canceled)
+		if on != nil && (on == j || j == nil) {
+			ts.abandon(t, on, i, context.Canceled)
 		}
 	}
 }
@@ -366,7 +390,12 @@ func (ts *twins) replace(t *twin) {
 	p.settleDown()
 }
 
-func (ts *twins) terminate() { ts.kick() }
+// terminate wakes the workers up to leave, and gives up after the grace those
+// that run a task still, also of a job that was left before.
+func (ts *twins) terminate() {
+	ts.kick()
+	time.AfterFunc(ts.p.o.Grace, func() { ts.stopRunning(nil) })
+}
 
 // settle wakes the workers up when the pool is ending.
 func (ts *twins) settle() { ts.kick() }

@@ -62,6 +62,7 @@ type worker struct {
 	known  map[string]uint32 // numbers of entries defined on this pipe
 	frames []byte            // what is to be written
 	closed bool
+	asked  bool // to leave
 
 	lmu    sync.Mutex // orders writes to lifeline
 	cut    bool       // lifeline is closed
@@ -74,20 +75,18 @@ type unsent struct {
 	err *TaskError
 }
 
-// send encodes the arguments of reserved chunks and writes them in as few
-// writes as the pipe allows.
+// send encodes the arguments of reserved chunks and writes them in one write.
 func (w *worker) send(batch []*chunk) {
 	if len(batch) == 0 {
 		return
 	}
 	var bad []unsent
 	w.wmu.Lock()
+	// All are encoded before the write, which may last as long as the worker's
+	// task: who ends a job waits for the mutex of each of its chunks.
 	for _, c := range batch {
 		if u := w.encode(c); u != nil {
 			bad = append(bad, *u)
-		}
-		if len(w.frames) > inlineTarget {
-			w.write()
 		}
 	}
 	w.write()
@@ -157,6 +156,8 @@ func (w *worker) encode(c *chunk) (bad *unsent) {
 	w.frames = ipc.EndFrame(w.frames, mark)
 
 	p.mu.Lock()
+	c.sent = true
+	w.pipeBytes -= c.bytes
 	c.bytes = len(w.frames) - start
 	w.pipeBytes += c.bytes
 	if c.hasExtent {
