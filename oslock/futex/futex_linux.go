@@ -23,13 +23,15 @@ const (
 	opWake = 1 // FUTEX_WAKE
 
 	size32      = 2   // FUTEX2_SIZE_U32
-	privateFlag = 128 // FUTEX2_PRIVATE: the word is this process's alone
+	privateFlag = 128 // FUTEX2_PRIVATE and FUTEX_PRIVATE_FLAG: the word is this process's alone
 )
 
 // Wake wakes up to n sleepers on word and returns how many there were. It costs
 // a system call; a word that is no longer mapped has no sleepers.
-func Wake(word *atomic.Uint32, n int) int {
-	got, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), opWake,
+func Wake(word *atomic.Uint32, n int) int { return wake(word, opWake, n) }
+
+func wake(word *atomic.Uint32, op uintptr, n int) int {
+	got, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op,
 		uintptr(min(n, math.MaxInt32)), 0, 0, 0)
 	if errno != 0 {
 		return 0
@@ -95,7 +97,8 @@ func (s *Sleeper) Sleep(val uint32, d time.Duration) (woken bool) {
 func (s *Sleeper) Interrupt() {
 	s.stop.Store(1)
 	if !s.plain {
-		Wake(&s.stop, 1)
+		// Private like the wait: the kernel keeps the two kinds of waiters apart.
+		wake(&s.stop, opWake|privateFlag, 1)
 		return
 	}
 	// The sleeper may be between its look at stop and the kernel, where a wake-up
