@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"yunta/child/board"
 	"yunta/child/wire"
@@ -127,10 +128,11 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, di
 		p.stats.Died++
 	}
 	replace := p.state == poolOpen || p.state == poolClosing && !p.leaving
-	attempts, broken := 0, false
+	attempts, broken, killed := 0, false, false
 	if unready {
 		f := &p.failedStarts[w.index]
-		if exit.Signal != 0 && !errors.Is(startErr, errLateHello) {
+		killed = (exit.Signal == syscall.SIGKILL || exit.Signal == syscall.SIGTERM) && !errors.Is(startErr, errLateHello)
+		if killed {
 			f.killed++
 		} else {
 			f.failed++
@@ -140,9 +142,12 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, di
 	}
 	p.mu.Unlock()
 	if unready {
-		// Before the pool is up its maker hears of it; later the pool tries again.
+		// Before the pool is up its maker hears of it, unless somebody else killed
+		// the child; later the pool tries again.
 		first := false
-		p.once.Do(func() { first = true; p.started <- startErr })
+		if !killed || broken {
+			p.once.Do(func() { first = true; p.started <- startErr })
+		}
 		if first {
 			replace = false
 		} else if replace && broken {

@@ -291,6 +291,29 @@ type startFault struct {
 	Do   fault
 }
 
+// killedAtFirst is killed, as if by somebody else, at the first start of each worker.
+var killedAtFirst = child.Register("killedAtFirst", func(_ context.Context, forever bool) (int, error) {
+	if forever || child.Self().Incarnation == 1 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return 0, nil
+})
+
+// Who kills a child before the pool is up says nothing about its next start.
+// That it is killed whenever it starts is an error in the end.
+func TestNewPoolOutlivesKills(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, supervisor.PoolOptions{Processes: 2, Initializer: killedAtFirst.Bind(false)})
+	if got, err := supervisor.Apply(testContext(t), p, square, 7); got != 49 || err != nil {
+		t.Errorf("got %d, %v", got, err)
+	}
+	_, err := supervisor.NewPool(testContext(t), supervisor.PoolOptions{Processes: 1, Initializer: killedAtFirst.Bind(true)})
+	if exit, ok := errors.AsType[*supervisor.ExitError](err); !ok || exit.Signal != syscall.SIGKILL {
+		t.Errorf("got %v", err)
+	}
+}
+
 // An initializer that always fails makes the start return its error after at
 // most the configured number of attempts, in under 5 s.
 func TestPain15FailingInitializer(t *testing.T) {
