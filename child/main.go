@@ -289,8 +289,9 @@ func (s *server) holdLifeline(line *ipc.PipeFile, terminated chan struct{}) {
 }
 
 // killGroup ends this process and everything of its process group, which a
-// supervisor made for it.
+// supervisor made for it, after what BeforeKill was given.
 func killGroup() {
+	beforeKill.run()
 	if syscall.Getpgrp() == os.Getpid() {
 		_ = syscall.Kill(0, syscall.SIGKILL)
 	}

@@ -20,24 +20,52 @@ import (
 // error and ends it. Breaking out of the range drops what has not begun and
 // lets running tasks finish; their results are dropped.
 func IMap[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq[A]) iter.Seq2[R, error] {
-	return stream(ctx, p, e, infallible(args), true)
+	return values(stream(ctx, p, e, infallible(args), true))
 }
 
 // IMapUnordered is IMap that yields results as they come. Python:
 // Pool.imap_unordered.
 func IMapUnordered[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq[A]) iter.Seq2[R, error] {
-	return stream(ctx, p, e, infallible(args), false)
+	return values(stream(ctx, p, e, infallible(args), false))
 }
 
 // IMapSeq is IMap over an input that may fail: its first error is yielded
 // after the results of all arguments before it, and ends the range.
 func IMapSeq[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error]) iter.Seq2[R, error] {
-	return stream(ctx, p, e, args, true)
+	return values(stream(ctx, p, e, args, true))
 }
 
 // IMapUnorderedSeq is IMapUnordered over an input that may fail, see IMapSeq.
 func IMapUnorderedSeq[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error]) iter.Seq2[R, error] {
+	return values(stream(ctx, p, e, args, false))
+}
+
+// Result is what became of one argument of a stream.
+type Result[R any] struct {
+	Index int // of the argument, from 0
+	Value R
+	Err   error // a *TaskError, nil when the task succeeded
+}
+
+// IMapResults is IMapUnorderedSeq that says of each result which argument it
+// belongs to. A failed task has its error in its Result; the other error that
+// is yielded, with a zero Result, says how the stream ended early.
+func IMapResults[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error]) iter.Seq2[Result[R], error] {
 	return stream(ctx, p, e, args, false)
+}
+
+// values leaves out which argument a result belongs to.
+func values[R any](results iter.Seq2[Result[R], error]) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		for r, err := range results {
+			if err == nil {
+				err = r.Err
+			}
+			if !yield(r.Value, err) {
+				return
+			}
+		}
+	}
 }
 
 func infallible[A any](args iter.Seq[A]) iter.Seq2[A, error] {
@@ -83,12 +111,12 @@ type streamed[A, R any] struct {
 	room   chan struct{}
 }
 
-func stream[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error], ordered bool) iter.Seq2[R, error] {
+func stream[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error], ordered bool) iter.Seq2[Result[R], error] {
 	var once sync.Once
-	return func(yield func(R, error) bool) {
+	return func(yield func(Result[R], error) bool) {
 		first := false
 		once.Do(func() { first = true })
-		var zero R
+		var zero Result[R]
 		if !first {
 			yield(zero, ErrRanged)
 			return
@@ -259,7 +287,7 @@ func poke(c chan struct{}) {
 
 // take removes the next result to yield, if there is one; last says that there
 // will be none.
-func (s *streamed[A, R]) take() (r R, ok, last bool, err error) {
+func (s *streamed[A, R]) take() (r Result[R], ok, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := -1
@@ -275,15 +303,15 @@ func (s *streamed[A, R]) take() (r R, ok, last bool, err error) {
 		}
 	}
 	if i < 0 {
-		return r, false, s.over, nil
+		return r, false, s.over
 	}
 	a := i & s.t.mask
 	var zeroA A
 	var zeroR R
 	// The task is settled: nobody else touches its place any more.
-	r, s.t.out[a], s.t.args[a] = s.t.out[a], zeroR, zeroA
+	r.Index, r.Value, s.t.out[a], s.t.args[a] = i, s.t.out[a], zeroR, zeroA
 	if len(s.errs) > 0 {
-		if err = s.errs[i]; err != nil {
+		if r.Err = s.errs[i]; r.Err != nil {
 			delete(s.errs, i)
 		}
 	}
@@ -294,12 +322,12 @@ func (s *streamed[A, R]) take() (r R, ok, last bool, err error) {
 		s.oldest++
 	}
 	s.taken++
-	return r, true, false, err
+	return r, true, false
 }
 
 // yieldAll is the range's body.
-func (s *streamed[A, R]) yieldAll(ctx context.Context, yield func(R, error) bool) {
-	var zero R
+func (s *streamed[A, R]) yieldAll(ctx context.Context, yield func(Result[R], error) bool) {
+	var zero Result[R]
 	completed := false
 	defer func() {
 		if !completed { // a break, or a panic in the caller's loop
@@ -317,10 +345,10 @@ func (s *streamed[A, R]) yieldAll(ctx context.Context, yield func(R, error) bool
 			yield(zero, err)
 			return
 		}
-		r, ok, last, err := s.take()
+		r, ok, last := s.take()
 		if ok {
 			poke(s.room)
-			if !yield(r, err) {
+			if !yield(r, nil) {
 				return
 			}
 			continue
@@ -338,8 +366,8 @@ func (s *streamed[A, R]) yieldAll(ctx context.Context, yield func(R, error) bool
 }
 
 // last yields how the stream ended, if that was not by its input's end.
-func (s *streamed[A, R]) last(yield func(R, error) bool) {
-	var zero R
+func (s *streamed[A, R]) last(yield func(Result[R], error) bool) {
+	var zero Result[R]
 	s.mu.Lock()
 	inErr, crash := s.inErr, s.crash
 	s.mu.Unlock()

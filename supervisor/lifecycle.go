@@ -54,7 +54,11 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 		p.stderr = newLineWriter(os.Stderr)
 	}
 	p.spawner = newSpawner()
-	for i := range n {
+	p.unstarted = n
+	if p.o.OnDemand {
+		p.unstarted = 1
+	}
+	for i := range p.unstarted {
 		if err = p.startWorker(i, 1); err != nil {
 			break
 		}
@@ -106,7 +110,7 @@ func (p *core) ready(w *worker) {
 		p.failedStarts[w.index] = failedStarts{}
 	}
 	all := true
-	for _, o := range p.workers {
+	for _, o := range p.workers[:p.unstarted] {
 		all = all && o != nil && o.state != stateStarting
 	}
 	p.mu.Unlock()
@@ -114,6 +118,37 @@ func (p *core) ready(w *worker) {
 		p.once.Do(func() { p.started <- nil })
 	}
 	p.kick()
+}
+
+// grow starts another worker of an OnDemand pool if tasks wait that no worker
+// has room for, and reports whether it does; core.mu is held.
+func (p *core) grow() bool {
+	if p.unstarted >= len(p.workers) || p.state == poolTerminated || p.leaving || p.jobs.len() == 0 {
+		return false
+	}
+	waiting := p.jobs.first().pending()
+	for _, w := range p.workers[:p.unstarted] {
+		if w == nil || w.state == stateStarting {
+			waiting-- // there will be room for that one
+		}
+	}
+	if waiting <= 0 {
+		return false
+	}
+	index := p.unstarted
+	p.unstarted++
+	p.running++ // or the pool could end meanwhile
+	go func() {
+		// Those that run go on without it.
+		if err := p.startWorker(index, 1); err != nil {
+			p.o.Logger.Warn("starting a worker", "worker", index, "err", err)
+		}
+		p.mu.Lock()
+		p.running--
+		p.mu.Unlock()
+		p.settleDown()
+	}()
+	return true
 }
 
 // failedStarts counts the starts of a worker that came to nothing since one

@@ -43,6 +43,11 @@ type PoolOptions struct {
 	Processes int
 	// Model is Processes or Goroutines.
 	Model Model
+	// OnDemand starts only one worker at first, and another whenever there is
+	// work that no worker has room for, up to Processes. Python:
+	// concurrent.futures starts its processes so. Goroutines cost too little
+	// for that to matter.
+	OnDemand bool
 	// Pin says which cores the workers are pinned to.
 	Pin Pin
 	// Initializer runs in every worker before its first task. If it fails,

@@ -54,6 +54,7 @@ type core struct {
 	live          map[*job]struct{}
 	workers       []*worker      // the present incarnation of each; nil while one is being replaced
 	running       int            // workers not yet gone
+	unstarted     int            // the first index that no worker was started for yet
 	failedStarts  []failedStarts // by index
 	writers       uint32
 	measures      map[string]*measure

@@ -109,6 +109,8 @@ type jobQueue struct {
 
 func (q *jobQueue) len() int { return len(q.list) - q.head }
 
+func (q *jobQueue) first() *job { return q.list[q.head] }
+
 func (q *jobQueue) push(j *job) {
 	if q.head > len(q.list)/2 { // at least half of it is past
 		n := copy(q.list, q.list[q.head:])
@@ -255,8 +257,9 @@ func (p *core) kickOne() bool {
 		}
 	}
 	if best == nil {
+		more := p.grow()
 		p.mu.Unlock()
-		return false
+		return more
 	}
 	batch := p.reserve(best, 1)
 	p.mu.Unlock()
