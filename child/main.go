@@ -22,6 +22,7 @@ const (
 	exitUsage    = 2  // started in a way that cannot work
 	exitProtocol = 76 // sysexits(3) EX_PROTOCOL: the supervisor's words made no sense
 	exitNoRoom   = 74 // sysexits(3) EX_IOERR: results could not be stored
+	exitMemory   = 71 // sysexits(3) EX_OSERR: beyond the memory limit
 )
 
 // Info says who this process is. Python: multiprocessing.current_process.
@@ -160,7 +161,7 @@ func (s *server) join() error {
 	self.Unlock()
 	setProcessName(c.Name)
 	offerToOOMKiller()
-	if err := limitMemory(c.MemoryLimit); err != nil {
+	if err := s.limitMemory(); err != nil {
 		return err
 	}
 	var err error

@@ -4,7 +4,7 @@ package child
 
 import (
 	"os"
-	"runtime/debug"
+	"runtime/metrics"
 )
 
 // executable is where the program's file was when it started.
@@ -25,11 +25,16 @@ func setProcessName(string) {}
 // offerToOOMKiller has no counterpart here.
 func offerToOOMKiller() {}
 
-// limitMemory makes the garbage collector work harder near the limit; the hard
-// limit is the supervisor's to watch.
-func limitMemory(limit int64) error {
-	if limit > 0 {
-		debug.SetMemoryLimit(limit / 10 * 9)
+// limitAllocations has no counterpart here: the watch is all there is, so what
+// cgo and a sudden huge allocation take is seen late or not at all.
+func limitAllocations(int64) error { return nil }
+
+// residentMemory is what the Go runtime has from the system, in bytes.
+func residentMemory() (held int64, ok bool) {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 || s[1].Value.Kind() != metrics.KindUint64 {
+		return 0, false
 	}
-	return nil
+	return int64(s[0].Value.Uint64() - s[1].Value.Uint64()), true
 }

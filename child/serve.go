@@ -93,6 +93,9 @@ func (t *taskRun[A, R]) some() (over bool) {
 		}
 		t.busy = false
 		s.done++
+		if s.memory.limit > 0 && s.outgrown() {
+			return true
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ type server struct {
 	names   map[uint32]string
 
 	current atomic.Pointer[chunk] // what the lifeline may cancel
+	memory  memoryWatch
+	full    bool // begins nothing more: this process wants to be replaced
 
 	pending []uint32 // slots to tell of
 	flushed time.Duration
@@ -175,8 +177,23 @@ func (s *server) run(head wire.Chunk, payload []byte) error {
 	}
 	s.current.Store(c)
 	s.line.Run(s.names[head.Entry], uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
-	r.serve(s, c)
+	if !s.full {
+		r.serve(s, c)
+	}
 	return s.over(c)
+}
+
+// outgrown is asked after each task whether the process must be replaced for
+// the memory it holds. What is left of its chunks then goes back unbegun.
+func (s *server) outgrown() bool {
+	if s.full || !s.memory.full() {
+		return s.full
+	}
+	s.full = true
+	body := wire.AppendSlots(nil, wire.KindFull)
+	// Before the notice of the chunk; when it cannot be written, the supervisor is gone.
+	_, _ = s.notices.Write(ipc.AppendFrame(nil, body))
+	return true
 }
 
 // over ends a chunk that has nothing left to claim.

@@ -270,13 +270,17 @@ func (e *ExitError) how() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
-// memoryExhausted recognises the Go runtime's last words when the kernel
-// refuses it memory.
+// memoryExhausted recognises the last words of a worker that was refused
+// memory: the Go runtime's, and its own. Where the collector is refused some,
+// the runtime does not notice and runs into a fault on its own stack, goroutine 0.
 func memoryExhausted(stderr string) bool {
-	for _, s := range []string{"fatal error: runtime: out of memory", "runtime: cannot allocate memory", "fatal error: runtime: cannot allocate", "out of memory"} {
-		if strings.Contains(stderr, s) {
-			return true
-		}
+	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "runtime: cannot allocate") {
+		return true
 	}
-	return false
+	fault, stack, ok := strings.Cut(stderr, "\ngoroutine 0 ")
+	if !ok || !strings.Contains(fault, "SIG") || strings.Contains(fault, "during cgo") {
+		return false
+	}
+	_, first, _ := strings.Cut(stack, "\n")
+	return strings.HasPrefix(first, "runtime.")
 }

@@ -45,8 +45,10 @@ func (w *worker) serve() {
 				startErr = derr
 			}
 			continue
-		case wire.KindRetired:
-			if slots, err = wire.ParseSlots(slots, body); err != nil {
+		case wire.KindRetired, wire.KindFull:
+			if body[0] == wire.KindFull {
+				p.retire(w)
+			} else if slots, err = wire.ParseSlots(slots, body); err != nil {
 				break
 			}
 			if frames.Buffered() {
@@ -121,9 +123,14 @@ func (p *core) finishChunks(w *worker, chunks []*chunk) {
 			_ = p.extents.Give(c.extent) // it was ours a moment ago
 		}
 	}
+	unbegun := false
 	p.mu.Lock()
 	for _, c := range chunks {
 		st := c.word.Load()
+		if st.Next < c.n { // the child wants to be replaced
+			p.giveBack(c.job, c.lo+st.Next, c.lo+c.n)
+			c.n, unbegun = st.Next, true
+		}
 		if elapsed := time.Duration(c.word.Elapsed.Load()); elapsed > 0 && st.Next > 0 {
 			c.job.measure.add(elapsed, st.Next)
 			c.job.lastSize = max(c.job.lastSize, st.Next)
@@ -137,6 +144,20 @@ func (p *core) finishChunks(w *worker, chunks []*chunk) {
 	t.credit()
 	p.mu.Unlock()
 	t.settle()
+	if unbegun {
+		p.kick()
+	}
+}
+
+// retire takes note of a worker that has outgrown its memory: it is replaced
+// when it has nothing more to say.
+func (p *core) retire(w *worker) {
+	p.mu.Lock()
+	if !w.leaving {
+		w.leaving = true
+		p.stats.Outgrown++
+	}
+	p.mu.Unlock()
 }
 
 // tally gathers what several chunks of a worker came to, so that it is told in

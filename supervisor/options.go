@@ -71,10 +71,13 @@ type PoolOptions struct {
 	Retries int
 	// Grace is the time between asking and forcing; 0 means 2 s.
 	Grace time.Duration
-	// MemoryLimit bounds the memory of each worker in bytes; 0 means none.
-	// From nine tenths of it on the garbage collector works harder; on Linux
-	// an allocation beyond it ends the worker, and its task fails with
-	// ErrMemoryLimit. Not possible with Goroutines.
+	// MemoryLimit bounds the memory of each worker in bytes; 0 means none. A
+	// worker that after a task, and a garbage collection, still holds three
+	// quarters of it is replaced before the next task; nothing is lost. From
+	// nine tenths on the garbage collector works harder. An allocation beyond
+	// the limit ends the worker, and the task that made it fails with
+	// ErrMemoryLimit: on Linux the kernel sees to that (RLIMIT_DATA), elsewhere
+	// the worker itself watches its Go heap. Not possible with Goroutines.
 	MemoryLimit int64
 	// Logger gets what happens to workers; nil means nothing is logged.
 	Logger *slog.Logger

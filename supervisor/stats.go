@@ -11,6 +11,7 @@ type Stats struct {
 	Stolen   uint64 // tasks moved from a busy worker to an idle one
 	Died     uint64 // workers that ended without being asked to
 	Restarts uint64 // replacements started, for whatever reason
+	Outgrown uint64 // workers that were replaced between tasks for the memory they held
 }
 
 // Stats returns the counts.

@@ -56,6 +56,7 @@ const (
 	KindCancel    = 8  // lifeline: the context of the slot's task shall end, cancelled
 	KindExpire    = 9  // lifeline: the same, its time being up
 	KindTerminate = 10 // lifeline: a SIGTERM that follows is the supervisor's own
+	KindFull      = 11 // notices: the child holds too much memory, begins nothing more and asks to be replaced
 )
 
 // Record kinds in the result file.
