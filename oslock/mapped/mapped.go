@@ -13,7 +13,7 @@
 // back, when somebody truncates it or a file system runs out of space: touching
 // such a page is a signal that ends a Go program, and [Guard] makes it an error.
 //
-// The package does not lock, does not sync to disk and stores no pointers:
+// The package does not lock and stores no pointers:
 // every process maps at another address, so shared memory holds offsets. The race
 // detector knows nothing of mapped memory: it sees neither races there nor that an
 // atomic store to it makes the stores before visible.
@@ -102,6 +102,20 @@ func (r *Region) check(off, size int) {
 // badOffset is apart from check so that check stays small enough to inline.
 func badOffset(off, size, length int) string {
 	return fmt.Sprintf("mapped: no aligned word of %d bytes at offset %d of %d", size, off, length)
+}
+
+// Sync writes what size bytes from off on hold to the disk, and returns when it
+// is there (msync(2), MS_SYNC). It says nothing of the file's length: after the
+// file has grown, its own Sync does.
+func (r *Region) Sync(off, size int) error {
+	if off < 0 || size <= 0 || off > len(r.data)-size {
+		return fmt.Errorf("%w: sync %d bytes at offset %d of a region of %d", ErrRange, size, off, len(r.data))
+	}
+	start := off / pageSize * pageSize
+	if err := msync(r.data[start : off+size]); err != nil {
+		return fmt.Errorf("mapped: %w", err)
+	}
+	return nil
 }
 
 // Unmap gives the mapping back. Memory got from the region must not be touched

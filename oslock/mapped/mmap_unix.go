@@ -25,6 +25,14 @@ func munmap(data []byte) error {
 	return os.NewSyscallError("munmap", unix.Munmap(data))
 }
 
+func msync(data []byte) error {
+	for {
+		if err := unix.Msync(data, unix.MS_SYNC); !isEINTR(err) {
+			return os.NewSyscallError("msync", err)
+		}
+	}
+}
+
 // control lends f's descriptor to call, again after EINTR. Unlike f.Fd it
 // leaves a non-blocking file as it is, and keeps the file from being closed
 // under the call.
