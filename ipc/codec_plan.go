@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -17,6 +18,7 @@ type plan struct {
 	shape  shape
 	custom bool   // EncodeMsgpack or DecodeMsgpack is reached: a value may be several msgpack values
 	any    bool   // an interface is reached, whose integers are to be widened
+	loose  bool   // encoding a value twice may give different bytes
 	refuse string // why no value of this type can be encoded, if so
 }
 
@@ -67,6 +69,8 @@ func (p *plan) survey(t reflect.Type, seen map[reflect.Type]bool) {
 		if hasMethodOf(t, codecMethods()[:2]) {
 			p.custom = true
 		}
+		// msgpack encodes a time itself, in spite of its methods.
+		p.loose = p.loose || t != reflect.TypeFor[time.Time]() && t != reflect.TypeFor[*time.Time]()
 		return
 	}
 	switch t.Kind() {
@@ -84,10 +88,14 @@ func (p *plan) survey(t reflect.Type, seen map[reflect.Type]bool) {
 	case reflect.Slice, reflect.Array:
 		p.survey(t.Elem(), seen)
 	case reflect.Map:
+		// msgpack sorts by key where it knows the type, and only there.
+		elem := t.Elem()
+		sorted := elem == reflect.TypeFor[string]() || elem == reflect.TypeFor[bool]() || elem == reflect.TypeFor[any]()
+		p.loose = p.loose || t.Key() != reflect.TypeFor[string]() || !sorted
 		p.survey(t.Key(), seen)
 		p.survey(t.Elem(), seen)
 	case reflect.Interface:
-		p.any = true
+		p.any, p.loose = true, true
 	case reflect.Struct:
 		if embeds(t, t, make(map[reflect.Type]bool)) {
 			p.refuse = fmt.Sprintf("%s embeds itself", t)
