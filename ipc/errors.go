@@ -18,4 +18,13 @@ var (
 	ErrFull = errors.New("ipc: full")
 	// ErrClosed says that the object was closed, here or at the other end.
 	ErrClosed = errors.New("ipc: closed")
+	// ErrNotResults says that a file is no result file: it is something else, or
+	// its header cannot be read.
+	ErrNotResults = errors.New("ipc: not a result file")
+	// ErrVersion says that a result file has a format of another version.
+	ErrVersion = errors.New("ipc: a result file of another version")
+	// ErrTruncated says that a result file is shorter than it was.
+	ErrTruncated = errors.New("ipc: a result file that was cut off")
+	// ErrInUse says that somebody else has a result file open for writing.
+	ErrInUse = errors.New("ipc: result file in use")
 )
