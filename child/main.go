@@ -90,7 +90,7 @@ func isOurs(marker string) bool { return marker != "" && wire.Marker(wire.FDTask
 
 // work is a worker's life; it returns the exit status.
 func work() int {
-	closeInherited()
+	closeStrays()
 	tasks, err1 := ipc.PipeOf(wire.FDTasks)
 	notices, err2 := ipc.PipeOf(wire.FDNotices)
 	lifeline, err3 := ipc.PipeOf(wire.FDLifeline)
@@ -174,6 +174,9 @@ func (s *server) join() error {
 	}
 	s.shared, s.bell = wire.SharedAt(s.area), wire.BellAt(s.area, c.Worker)
 	s.records = s.extents.NewRecordWriter(c.Writer)
+	if err := s.openRecorder(); err != nil {
+		return err
+	}
 	if c.Board != "" {
 		// The board is for onlookers: without it the work goes on.
 		s.line, _ = board.OpenLine(c.Board, c.Worker)

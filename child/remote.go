@@ -32,9 +32,10 @@ const (
 	StageEncodeArgument              // encoding the argument, in the parent
 	StageDecodeResult                // making the result from its encoding, in the parent
 	StageStart                       // the child's start: its initializer
+	StageRecord                      // keeping the task's record in the results file
 )
 
-var stageNames = [...]string{"task", "decoding the argument", "encoding the result", "encoding the argument", "decoding the result", "starting"}
+var stageNames = [...]string{"task", "decoding the argument", "encoding the result", "encoding the argument", "decoding the result", "starting", "recording"}
 
 func (s Stage) String() string {
 	if int(s) < len(stageNames) {
@@ -247,6 +248,25 @@ func (r remoteRecord) error() *RemoteError {
 		e.causes = append(e.causes, syscall.Errno(r.Errno))
 	}
 	return e
+}
+
+// EncodeError encodes a task's error as it is recorded in a results file, in
+// plain msgpack; DecodeRecordedError reads it.
+func EncodeError(err error) []byte {
+	stage := StageRun
+	if e, ok := errors.AsType[*RemoteError](err); ok {
+		stage = e.Stage
+	}
+	return encodeError(stage, err)
+}
+
+// DecodeRecordedError makes a RemoteError of the payload of a failed record.
+func DecodeRecordedError(payload []byte) (*RemoteError, error) {
+	var r remoteRecord
+	if err := msgpack.Unmarshal(payload, &r); err != nil {
+		return nil, fmt.Errorf("child: damaged error record: %w", err)
+	}
+	return r.error(), nil
 }
 
 // LocalError makes the RemoteError that a task's error or panic in this

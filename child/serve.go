@@ -43,7 +43,7 @@ func (t *taskRun[A, R]) some() (over bool) {
 	args, res := t.e.args, t.e.res
 	ctx := context.Context(&c.ctx)
 	for {
-		_, ok := c.slot.Claim()
+		i, ok := c.slot.Claim()
 		if !ok {
 			return true
 		}
@@ -60,6 +60,16 @@ func (t *taskRun[A, R]) some() (over bool) {
 		if err != nil {
 			t.fail(err)
 			continue
+		}
+		if c.marks != nil {
+			if args.Bare() {
+				one = one[:len(one)-len(rest)]
+			}
+			if err = s.recorder.begin(c, i, t.e.name, args.Digest(one), one); err != nil {
+				t.stage = StageRecord
+				t.fail(err)
+				continue
+			}
 		}
 		if c.timeout > 0 {
 			c.ctx.extend(c.timeout)
@@ -84,6 +94,13 @@ func (t *taskRun[A, R]) some() (over bool) {
 		buf, err := s.records.Room(ctx, n)
 		if err == nil {
 			if buf, err = res.Append(buf, r); err == nil {
+				if c.marks != nil {
+					if err = s.recorder.end(res.Inner(buf), statusOf(r)); err != nil {
+						t.stage = StageRecord
+						t.fail(err)
+						continue
+					}
+				}
 				err = s.records.Commit(ctx, buf)
 			}
 		}

@@ -49,6 +49,8 @@ type server struct {
 	records *ipc.RecordWriter
 	line    *board.Line
 
+	recorder *recorder // nil where results are not kept in a file
+
 	entries map[uint32]runner
 	names   map[uint32]string
 
@@ -74,6 +76,7 @@ type chunk struct {
 	rest    []byte // arguments not yet decoded
 	timeout time.Duration
 	start   time.Duration
+	marks   *wire.Marks // nil unless its tasks are recorded
 	ctx     taskContext
 	opened  bool // a record has been opened for it
 	erring  bool // the open record is one of errors
@@ -141,10 +144,19 @@ func (s *server) handle(body []byte) error {
 			s.entries[number] = missing(name)
 		}
 		return nil
-	case wire.KindChunk:
+	case wire.KindChunk, wire.KindRecorded:
 		head, payload, err := wire.ParseChunk(body)
 		if err != nil {
 			return err
+		}
+		var marks *wire.Marks
+		if head.Recorded {
+			if marks, payload, err = wire.ParseMarks(payload, int(head.Count)); err != nil {
+				return err
+			}
+			if s.recorder == nil {
+				return fmt.Errorf("%w: a recorded chunk without a result file", wire.ErrProtocol)
+			}
 		}
 		if head.Extent != 0 {
 			if payload, err = s.extents.Bytes(uint32(head.Extent - 1)); err != nil {
@@ -154,13 +166,13 @@ func (s *server) handle(body []byte) error {
 		if uint64(len(payload)) < head.Length {
 			return wire.ErrProtocol
 		}
-		return s.run(head, payload[:head.Length])
+		return s.run(head, marks, payload[:head.Length])
 	}
 	return fmt.Errorf("%w: kind %d on the tasks pipe", wire.ErrProtocol, body[0])
 }
 
 // run runs one chunk to its end.
-func (s *server) run(head wire.Chunk, payload []byte) error {
+func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	if err := wire.CheckSlot(s.area, s.config.Worker, head.Slot); err != nil {
 		return err
 	}
@@ -170,7 +182,7 @@ func (s *server) run(head wire.Chunk, payload []byte) error {
 	}
 	c := &chunk{
 		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
-		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended,
+		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended, marks: marks,
 	}
 	if c.start == 0 { // else it follows another: reading the clock costs as much as a short task
 		c.start = now()
@@ -305,6 +317,11 @@ func (s *server) open(c *chunk, errs bool) error {
 // the process ends: the supervisor then knows by its death.
 func (s *server) commitError(c *chunk, encoded []byte) {
 	s.failed++
+	if s.recorder != nil && s.recorder.begun {
+		if err := s.recorder.end(encoded, ipc.RecordFailed); err != nil {
+			encoded = encodeError(StageRecord, err)
+		}
+	}
 	err := s.open(c, true)
 	if err == nil {
 		var buf []byte

@@ -45,6 +45,9 @@ type Result[R any] struct {
 	Index int // of the argument, from 0
 	Value R
 	Err   error // a *TaskError, nil when the task succeeded
+	// Resumed says that the result is that of an earlier run, see
+	// PoolOptions.Resume.
+	Resumed bool
 }
 
 // IMapResults is IMapUnorderedSeq that says of each result which argument it
@@ -101,14 +104,16 @@ type streamed[A, R any] struct {
 	taken  int // yielded
 	ready  []bool
 	errs   map[int]error
-	queue  []Span // unordered: what has come, in order of arrival
-	gave   []bool // unordered: yielded though an older one is not
-	over   bool   // the job is finished
-	stop   bool   // nobody ranges any more
-	inErr  error  // of the input
-	crash  any    // panic of the input
-	news   chan struct{}
-	room   chan struct{}
+	// resumed are those whose results were in the ResultsFile.
+	resumed map[int]bool
+	queue   []Span // unordered: what has come, in order of arrival
+	gave    []bool // unordered: yielded though an older one is not
+	over    bool   // the job is finished
+	stop    bool   // nobody ranges any more
+	inErr   error  // of the input
+	crash   any    // panic of the input
+	news    chan struct{}
+	room    chan struct{}
 }
 
 func stream[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args iter.Seq2[A, error], ordered bool) iter.Seq2[Result[R], error] {
@@ -131,7 +136,7 @@ func stream[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args it
 		t.args, t.out, t.mask = make([]A, size), make([]R, size), size-1
 		s := &streamed[A, R]{
 			t: t, p: p.core, job: p.newJob(e.Name(), t, -1), ordered: ordered, buffer: p.call.Buffer,
-			ready: make([]bool, size), gave: make([]bool, size), errs: make(map[int]error),
+			ready: make([]bool, size), gave: make([]bool, size), errs: make(map[int]error), resumed: make(map[int]bool),
 			news: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		}
 		s.job.sink = s
@@ -185,12 +190,27 @@ func (s *streamed[A, R]) add(a A) bool {
 	s.t.ring.RUnlock()
 	s.mu.Unlock()
 	p := s.p
+	there := p.ledger != nil && p.ledger.enter(s.job, i)
 	p.mu.Lock()
-	if !s.job.closed {
-		s.job.limit = i + 1
-		p.list(s.job)
+	if j := s.job; !j.closed {
+		if there {
+			if j.next < j.limit {
+				j.back = append(j.back, Span{j.next, j.limit})
+			}
+			j.next = i + 1
+		}
+		j.limit = i + 1
+		p.list(j)
 	}
 	p.mu.Unlock()
+	if there {
+		s.mu.Lock()
+		s.resumed[i] = true
+		s.mu.Unlock()
+		p.resumed(1)
+		s.job.settle(i, 1)
+		return true
+	}
 	p.deal()
 	return true
 }
@@ -314,6 +334,10 @@ func (s *streamed[A, R]) take() (r Result[R], ok, last bool) {
 		if r.Err = s.errs[i]; r.Err != nil {
 			delete(s.errs, i)
 		}
+	}
+	if len(s.resumed) > 0 && s.resumed[i] {
+		r.Resumed = true
+		delete(s.resumed, i)
 	}
 	s.ready[a] = false
 	s.gave[a] = true

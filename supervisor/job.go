@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -20,7 +21,8 @@ type job struct {
 	typed    typed
 	core     *core
 	entry    string
-	chunk    int // tasks a chunk, 0 to choose
+	name     string // CallOptions.Job
+	chunk    int    // tasks a chunk, 0 to choose
 	timeout  time.Duration
 	retries  int
 	failFast bool
@@ -54,6 +56,8 @@ type job struct {
 	complete bool       // done == total was reported
 	progress func(done, total int)
 	sink     sink // a stream's consumer, nil otherwise
+
+	occurrences map[int]uint32 // mu: of recorded tasks that are not the first of their kind
 }
 
 // sink is told what a streamed job's tasks came to.
@@ -74,6 +78,10 @@ type typed interface {
 	// decode stores n results from body, beginning at task lo. What cannot be
 	// decoded is given to bad, and the others are stored all the same.
 	decode(lo, n int, body []byte, bad refuser)
+	// digest identifies the argument of a task; false if it cannot be encoded.
+	digest(i int) ([sha256.Size]byte, bool)
+	// restore stores a result that was recorded; false if it cannot be decoded.
+	restore(i int, payload []byte) bool
 	// forget takes a stored result away.
 	forget(i int)
 	// run calls the entry here, for a worker of a goroutine pool.
@@ -98,11 +106,13 @@ type typedJob[A, R any] struct {
 	mask int
 	arg  *wire.Values[A]
 	res  *wire.Values[R]
+
+	scratch []byte // of digest, which one goroutine at a time calls
 }
 
 func newTyped[A, R any](p *Pool, e child.Entry[A, R]) *typedJob[A, R] {
 	t := &typedJob[A, R]{f: e.Func(), mask: -1}
-	if p.core.o.Model == Processes {
+	if p.core.o.Model == Processes || p.core.ledger != nil {
 		t.arg, t.res = wire.ValuesFor[A](), wire.ValuesFor[R]()
 	}
 	return t
@@ -202,6 +212,15 @@ func (t *typedJob[A, R]) run(ctx context.Context, j *job, w *twin, i int) (err e
 		} else if !returned {
 			exiting = true
 		}
+		if w.recording {
+			outcome := err
+			if exiting {
+				outcome = child.LocalError(child.StageRun, errGoexit)
+			}
+			if outcome = t.recordEnd(w, r, outcome); !exiting {
+				err = outcome
+			}
+		}
 		w.keep(j, func() {
 			if err == nil && !exiting {
 				t.ring.RLock()
@@ -221,6 +240,12 @@ func (t *typedJob[A, R]) run(ctx context.Context, j *job, w *twin, i int) (err e
 	}) {
 		returned = true
 		return context.Canceled
+	}
+	if j.core.ledger != nil {
+		if err = t.recordBegin(j, w, i, arg); err != nil {
+			returned = true
+			return err
+		}
 	}
 	r, err = t.f(ctx, arg)
 	returned = true

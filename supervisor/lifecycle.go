@@ -37,6 +37,13 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	}
 	p.area = p.extents.Area().Bytes()
 	p.shared = wire.SharedAt(p.area)
+	if p.ledger != nil {
+		for i, x := range p.ledger.spareExtents() {
+			if i < n {
+				wire.BellAt(p.area, i).Results.Store(uint64(x))
+			}
+		}
+	}
 	// Never more spinners than cores without work: one core is left to whoever
 	// they wait for.
 	free := p.o.cores - 1
@@ -288,5 +295,10 @@ func (p *core) release() {
 	}
 	if p.dir != nil {
 		_ = p.dir.Close()
+	}
+	if p.ledger != nil {
+		if err := p.ledger.file.Close(); err != nil {
+			p.o.Logger.Warn("closing the results file", "file", p.o.ResultsFile, "err", err)
+		}
 	}
 }

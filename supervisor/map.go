@@ -16,7 +16,7 @@ import (
 func (p *Pool) newJob(entry string, t typed, n int) *job {
 	o, c := p.call, p.core
 	j := &job{
-		typed: t, core: c, entry: entry, chunk: o.ChunkSize, failFast: o.FailFast,
+		typed: t, core: c, entry: entry, name: o.Job, chunk: o.ChunkSize, failFast: o.FailFast,
 		timeout: c.o.TaskTimeout, retries: c.o.Retries, progress: o.OnProgress,
 		total: n, single: n == 1, limit: max(n, 0), finished: make(chan struct{}),
 	}
@@ -50,7 +50,18 @@ func (p *Pool) start(ctx context.Context, j *job) error {
 		close(j.finished)
 		return err
 	}
-	return p.core.submit(j)
+	if p.core.ledger == nil {
+		return p.core.submit(j)
+	}
+	there := p.core.ledger.enterAll(j)
+	if err := p.core.submit(j); err != nil {
+		return err
+	}
+	for _, s := range there {
+		p.core.resumed(s.To - s.From)
+		j.settle(s.From, s.To-s.From)
+	}
+	return nil
 }
 
 // Map calls the entry with each of args in the pool's workers and returns the

@@ -368,6 +368,9 @@ func (c *chunk) refuse(i int, err error) { c.bad = append(c.bad, failure{i, err,
 // failed decides what a failed attempt at a task leads to.
 func (p *core) failed(c *chunk, f failure) {
 	j := c.job
+	if p.unrecorded(j, f.index, c.w.index, c.w.pid, f.err) {
+		return
+	}
 	n, again := j.attempt(f.index, f.err)
 	if again && !f.final {
 		p.mu.Lock()

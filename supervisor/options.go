@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 
 	"yunta/child"
 	"yunta/child/affinity"
+	"yunta/ipc"
 )
 
 // Model says what the workers of a pool are.
@@ -79,6 +81,18 @@ type PoolOptions struct {
 	// ErrMemoryLimit: on Linux the kernel sees to that (RLIMIT_DATA), elsewhere
 	// the worker itself watches its Go heap. Not possible with Goroutines.
 	MemoryLimit int64
+	// ResultsFile keeps the result of every task in the file of that name, as
+	// soon as there is one: what is in it survives the death of every process.
+	// The file must not exist, unless Resume is set, and no other pool may use
+	// it. Tasks of equal argument are told apart by their order.
+	ResultsFile string
+	// Resume goes on with a ResultsFile: a task that succeeded in it before,
+	// known by its job's name, entry and argument, is not run again; its result
+	// is taken from the file. A missing file is made.
+	Resume bool
+	// ResultsSync says when the ResultsFile is forced to disk. Default never:
+	// it then outlives all processes, but not the machine's sudden end.
+	ResultsSync ipc.SyncPolicy
 	// Logger gets what happens to workers; nil means nothing is logged.
 	Logger *slog.Logger
 	// Name shows in logs, in the run directory and in the children's process
@@ -112,6 +126,9 @@ type CallOptions struct {
 	// ahead of what its caller has consumed; 0 lets the pool choose by
 	// measured run times.
 	Buffer int
+	// Job names the call in a ResultsFile. Calls of one entry with the same
+	// argument but of different jobs are different calls. Default "".
+	Job string
 	// FailFast makes Map start nothing more once a task has failed for good.
 	FailFast bool
 	// OnProgress is called after results have come in, from one goroutine at
@@ -154,6 +171,9 @@ const (
 	argumentBudget = 64 << 20
 	// inlineTarget keeps self-chosen chunks small enough for the pipe.
 	inlineTarget = 32 << 10
+	// recordedChunk bounds a chunk whose tasks are recorded one by one: that
+	// costs more than the frame does.
+	recordedChunk = 1024
 	// frameBytes is what a chunk's frame takes beside its arguments, in bytes.
 	frameBytes = 64
 	// tasksPipe is the wished capacity of a tasks pipe in bytes: room for what
@@ -185,6 +205,10 @@ func (o PoolOptions) withDefaults() (PoolOptions, error) {
 		return o, fmt.Errorf("supervisor: Grace is %v, must not be negative", o.Grace)
 	case o.MemoryLimit < 0:
 		return o, fmt.Errorf("supervisor: MemoryLimit is %d, must not be negative", o.MemoryLimit)
+	case o.Resume && o.ResultsFile == "":
+		return o, errors.New("supervisor: Resume is set, but ResultsFile is not")
+	case o.ResultsSync < ipc.SyncNever || o.ResultsSync > ipc.SyncCommit:
+		return o, fmt.Errorf("supervisor: ResultsSync is %d, must be one of the policies of package ipc", o.ResultsSync)
 	case o.Model != Processes && o.Model != Goroutines:
 		return o, fmt.Errorf("supervisor: Model is %d, must be Processes or Goroutines", int(o.Model))
 	}

@@ -46,6 +46,7 @@ type core struct {
 	stdout    *lineWriter
 	stderr    *lineWriter
 	canSpin   bool
+	ledger    *ledger // nil without a ResultsFile
 
 	mu            sync.Mutex
 	state         poolState
@@ -105,6 +106,9 @@ func NewPool(ctx context.Context, o PoolOptions) (*Pool, error) {
 	}
 	p.unhook = func() bool { return true }
 	p.released = sync.NewCond(&p.mu)
+	if err := p.openResults(); err != nil {
+		return nil, err
+	}
 	if o.Model == Goroutines {
 		if err := p.startTwins(); err != nil {
 			return nil, err
@@ -205,6 +209,9 @@ func (p *Pool) With(o CallOptions) *Pool {
 	}
 	if o.OnProgress != nil {
 		v.call.OnProgress = o.OnProgress
+	}
+	if o.Job != "" {
+		v.call.Job = o.Job
 	}
 	v.call.FailFast = v.call.FailFast || o.FailFast
 	return &v

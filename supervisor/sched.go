@@ -230,6 +230,9 @@ func (p *core) chunkSize(w *worker, j *job) int {
 	if m := p.o.MaxTasksPerChild; m > 0 {
 		k = min(k, m-w.dealt)
 	}
+	if p.ledger != nil {
+		k = min(k, recordedChunk)
+	}
 	return min(k, left, wire.MaxChunk)
 }
 

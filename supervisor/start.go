@@ -82,6 +82,9 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 		ExtraFiles:  []*os.File{tasksR.File(), noticesW.File(), lifeR.File(), p.extents.File()},
 		SysProcAttr: sysProcAttr(),
 	}
+	if p.ledger != nil {
+		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, p.ledger.file.File())
+	}
 	if err := p.spawner.start(w.cmd, w.cpus); err != nil {
 		return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
 	}
@@ -118,6 +121,9 @@ func (w *worker) configure() error {
 		Name:   fmt.Sprintf("%.9s:w%d", p.o.Name, w.index),
 		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), Writer: w.writer, CPUs: w.cpus,
 		Board: p.boardPath, RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
+	}
+	if p.ledger != nil {
+		c.Results = &wire.Results{Sync: int(p.o.ResultsSync)}
 	}
 	var err error
 	if c.Initializer, err = p.o.Initializer.Invocation(); err != nil {

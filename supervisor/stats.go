@@ -12,6 +12,9 @@ type Stats struct {
 	Died     uint64 // workers that ended without being asked to
 	Restarts uint64 // replacements started, for whatever reason
 	Outgrown uint64 // workers that were replaced between tasks for the memory they held
+
+	Resumed     uint64 // tasks whose results a resumed ResultsFile already had
+	Interrupted uint64 // tasks that had begun when its last run ended, and may have had effects
 }
 
 // Stats returns the counts.

@@ -64,15 +64,32 @@ func (p *core) forget(j *job) {
 // end ends a job early: what is finished is kept, what has not begun never
 // will, and what runs is stopped.
 func (p *core) end(j *job, cause error) {
+	out := p.endGently(j, cause)
+	if out == nil {
+		return
+	}
+	if p.twins != nil {
+		time.AfterFunc(p.o.Grace, func() { p.twins.stopRunning(j) })
+	}
+	if len(out) > 0 {
+		// Short tasks are over in a moment; a worker is given up only for one
+		// that is not.
+		time.AfterFunc(tick, func() { p.stopRunning(out, cause) })
+	}
+}
+
+// endGently is end that lets running tasks finish, for nobody. It returns
+// their chunks; nil when the job had ended already.
+func (p *core) endGently(j *job, cause error) []*chunk {
 	p.mu.Lock()
 	if j.closed {
 		p.mu.Unlock()
-		return
+		return nil
 	}
 	j.closed = true
 	j.stop.Store(true)
 	j.back, j.limit = nil, j.next
-	var out []*chunk
+	out := []*chunk{}
 	for _, w := range p.workers {
 		if w == nil {
 			continue
@@ -98,14 +115,7 @@ func (p *core) end(j *job, cause error) {
 		c.mu.Unlock()
 	}
 	j.finish(cause)
-	if p.twins != nil {
-		time.AfterFunc(p.o.Grace, func() { p.twins.stopRunning(j) })
-	}
-	if len(out) > 0 {
-		// Short tasks are over in a moment; a worker is given up only for one
-		// that is not.
-		time.AfterFunc(tick, func() { p.stopRunning(out, cause) })
-	}
+	return out
 }
 
 // stopRunning stops what still runs of an ended job.

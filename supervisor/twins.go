@@ -12,6 +12,7 @@ import (
 
 	"yunta/child"
 	"yunta/child/affinity"
+	"yunta/ipc"
 )
 
 // errGoexit is what a task that ended its goroutine is reported as.
@@ -27,6 +28,8 @@ type twins struct {
 	p    *core
 	cond *sync.Cond // on core.mu: there may be work, or an end
 	list []*twin
+
+	extents []ipc.ExtentRef // core.mu: where each worker's records go on
 }
 
 // twin is one goroutine worker.
@@ -44,10 +47,14 @@ type twin struct {
 	// goroutine, and read by who gives it up while it runs a task.
 	from, hi int
 
+	recording bool // of its own goroutine: a record was begun and is not ended
+
 	mu        sync.Mutex
-	on        *job // whose task runs
-	at        int  // and which
-	abandoned bool // its task was given up: what it still does is ignored
+	on        *job              // whose task runs
+	at        int               // and which
+	abandoned bool              // its task was given up: what it still does is ignored
+	recorder  *ipc.ResultWriter // nil without a ResultsFile, and at the end
+	extent    ipc.ExtentRef     // where it writes
 }
 
 // shortTask is the run time below which results are handed on together.
@@ -98,7 +105,10 @@ func (p *core) startTwins() error {
 		}
 	}
 	p.masks = masks
-	p.twins = &twins{p: p, cond: sync.NewCond(&p.mu), list: make([]*twin, p.o.Processes)}
+	p.twins = &twins{p: p, cond: sync.NewCond(&p.mu), list: make([]*twin, p.o.Processes), extents: make([]ipc.ExtentRef, p.o.Processes)}
+	if p.ledger != nil {
+		copy(p.twins.extents, p.ledger.spareExtents())
+	}
 	if !p.o.Initializer.IsZero() {
 		for range p.o.Processes {
 			if err := runHere(p.o.Initializer); err != nil {
@@ -135,6 +145,7 @@ func runHere(c child.Call) error {
 // start starts a worker; core.mu is held.
 func (ts *twins) start(i, incarnation int) {
 	t := &twin{index: i, incarnation: incarnation, cpus: ts.p.masks[i], started: time.Now()}
+	ts.startRecords(t)
 	ts.list[i] = t
 	ts.p.running++
 	go ts.work(t)
@@ -177,6 +188,9 @@ func (ts *twins) work(t *twin) {
 		p.mu.Unlock()
 	}
 	normal = true
+	t.mu.Lock()
+	ts.endRecords(t)
+	t.mu.Unlock()
 	if !p.o.Exit.IsZero() && !p.isTerminated() {
 		if err := runHere(p.o.Exit); err != nil {
 			p.o.Logger.Warn("exit function failed", "worker", t.index, "err", err)
@@ -315,6 +329,7 @@ func (ts *twins) abandon(t *twin, j *job, i int, cause error) {
 		return
 	}
 	t.abandoned = true
+	ts.endRecords(t)
 	from, hi := t.from, t.hi
 	t.mu.Unlock()
 	ts.replace(t)
@@ -361,6 +376,9 @@ func (ts *twins) count(t *twin, n, bad int) {
 
 func (ts *twins) failed(t *twin, j *job, i int, err error) {
 	p := ts.p
+	if p.unrecorded(j, i, t.index, os.Getpid(), err) {
+		return
+	}
 	n, again := j.attempt(i, err)
 	if again {
 		p.mu.Lock()

@@ -117,12 +117,15 @@ func (w *worker) write() {
 func (w *worker) encode(c *chunk) (bad *unsent) {
 	defer c.mu.Unlock()
 	j, p := c.job, w.core
-	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout)}
+	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout), Recorded: p.ledger != nil}
 	start := len(w.frames)
 	var mark int
 	w.frames, mark = ipc.BeginFrame(w.frames)
 	body := len(w.frames)
 	w.frames = wire.AppendChunk(w.frames, head)
+	if head.Recorded {
+		w.frames = wire.AppendMarks(w.frames, uint64(c.lo), j.name, c.size, func(i int) (uint32, uint32) { return j.mark(c.lo + i) })
+	}
 	args := len(w.frames)
 	if !c.orphan { // else its job has ended: there is nothing to claim in it
 		var done int

@@ -31,7 +31,11 @@ type Shared struct {
 type Bell struct {
 	Sent     atomic.Uint64 // writes to the tasks pipe; the child spins on it
 	Spinning atomic.Uint32 // the child counts in Shared.Spinners
-	_        [LineSize - 12]byte
+	_        uint32
+	// Results is the ipc.ExtentRef of the durable result file that the child
+	// writes in. It outlives the child: its successor goes on there.
+	Results atomic.Uint64
+	_       [LineSize - 24]byte
 }
 
 // Slot is the place in mapped memory that one outstanding chunk has. The word

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 
@@ -13,14 +14,15 @@ import (
 // so that one value that cannot be decoded, or whose own encoder wrote more
 // than one value, does not spoil those behind it.
 type Values[T any] struct {
-	codec *ipc.Codec[T]
-	bare  bool
+	codec   *ipc.Codec[T]
+	bare    bool
+	ordered bool
 }
 
 // ValuesFor returns the Values of a type.
 func ValuesFor[T any]() *Values[T] {
 	c := ipc.CodecFor[T]()
-	return &Values[T]{codec: c, bare: c.Delimited()}
+	return &Values[T]{codec: c, bare: c.Delimited(), ordered: c.Ordered()}
 }
 
 // wrapHead is the size in bytes of a bin 32 head.
@@ -62,6 +64,26 @@ func (v *Values[T]) AppendAll(dst []byte, xs []T) ([]byte, int, error) {
 // Bare reports whether values stand unwrapped; decoding one of them never
 // runs code of the user's.
 func (v *Values[T]) Bare() bool { return v.bare }
+
+// Inner returns an encoded value without what Append puts around it: plain
+// msgpack, as it is kept in a durable file.
+func (v *Values[T]) Inner(one []byte) []byte {
+	if v.bare {
+		return one
+	}
+	return one[wrapHead:]
+}
+
+// Digest returns the SHA-256 of a value given as Inner returns it. Equal values
+// have equal digests even if their type has maps, which come in any order.
+func (v *Values[T]) Digest(inner []byte) [sha256.Size]byte {
+	if !v.ordered {
+		if sorted, err := ipc.Canonical(nil, inner); err == nil {
+			inner = sorted
+		}
+	}
+	return sha256.Sum256(inner)
+}
 
 // Size returns an upper bound of one value's encoded size in bytes, or -1
 // when it is not known before encoding.

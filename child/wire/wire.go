@@ -9,7 +9,8 @@
 //	3 tasks     down          Config, then Define and Chunk frames; its end asks the child to stop
 //	4 notices   up            Hello, Ready or Failed, then Retired frames
 //	5 lifeline  down          Cancel, Expire and Terminate frames; its end tells that the parent died
-//	6 extents   both          the result file: slots and bells in its area, records in its extents
+//	6 extents   both          the anonymous result file: slots and bells in its area, records in its extents
+//	7 results   up            the durable result file, if there is one
 //
 // A frame is a 4-byte big-endian length and a body of msgpack values, as in
 // package ipc. The first value of a body is its kind.
@@ -42,6 +43,7 @@ const (
 	FDNotices  = 4
 	FDLifeline = 5
 	FDExtents  = 6
+	FDResults  = 7 // only where results are kept in a file, see Config.Results
 )
 
 // Frame kinds, one number space for all pipes.
@@ -57,6 +59,7 @@ const (
 	KindExpire    = 9  // lifeline: the same, its time being up
 	KindTerminate = 10 // lifeline: a SIGTERM that follows is the supervisor's own
 	KindFull      = 11 // notices: the child holds too much memory, begins nothing more and asks to be replaced
+	KindRecorded  = 12 // tasks: Chunk, then Marks, then the arguments back to back
 )
 
 // Record kinds in the result file.
@@ -97,13 +100,20 @@ type Config struct {
 	Worker      int    // index in the pool
 	Incarnation int
 	ParentPID   int
-	Writer      uint32 // number as a writer of extents
-	CPUs        []int  // affinity mask, nil when not pinned
-	Board       string // path, "" for none
-	RunDir      string // the supervisor's folder in the run directory
-	MemoryLimit int64  // bytes, 0 for none
+	Writer      uint32   // number as a writer of extents
+	CPUs        []int    // affinity mask, nil when not pinned
+	Board       string   // path, "" for none
+	RunDir      string   // the supervisor's folder in the run directory
+	MemoryLimit int64    // bytes, 0 for none
+	Results     *Results // nil where results are not kept in a file
 	Initializer *Invocation
 	Exit        *Invocation
+}
+
+// Results says how a child writes into the durable result file.
+type Results struct {
+	Sync         int // an ipc.SyncPolicy
+	KeepArgument int // as in ipc.ResultsOptions
 }
 
 // Hello is a child's first answer.
@@ -142,6 +152,8 @@ type Chunk struct {
 	Timeout uint64 // nanoseconds a task, 0 for none: only shown to the task as its deadline
 	Extent  uint64 // extent that holds the arguments, plus one; 0 when they follow in the frame
 	Length  uint64 // bytes of arguments
+
+	Recorded bool // Marks follow, before the arguments
 }
 
 // chunkHead is the encoded size: every number is of msgpack's fixed-width
@@ -150,7 +162,11 @@ const chunkHead = 1 + 3*5 + 3*9
 
 // AppendChunk appends the body's head; the arguments follow it unless they are in an extent.
 func AppendChunk(dst []byte, c Chunk) []byte {
-	dst = append(dst, KindChunk)
+	kind := byte(KindChunk)
+	if c.Recorded {
+		kind = KindRecorded
+	}
+	dst = append(dst, kind)
 	for _, v := range [...]uint32{c.Slot, c.Entry, c.Count} {
 		dst = append(dst, 0xce)
 		dst = binary.BigEndian.AppendUint32(dst, v)
@@ -164,10 +180,10 @@ func AppendChunk(dst []byte, c Chunk) []byte {
 
 // ParseChunk reads a chunk's head and returns what follows it.
 func ParseChunk(body []byte) (Chunk, []byte, error) {
-	if len(body) < chunkHead || body[0] != KindChunk {
+	if len(body) < chunkHead || body[0] != KindChunk && body[0] != KindRecorded {
 		return Chunk{}, nil, ErrProtocol
 	}
-	var c Chunk
+	c := Chunk{Recorded: body[0] == KindRecorded}
 	p := body[1:]
 	for _, v := range [...]*uint32{&c.Slot, &c.Entry, &c.Count} {
 		if p[0] != 0xce {

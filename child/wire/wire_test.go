@@ -27,6 +27,35 @@ func TestChunkHead(t *testing.T) {
 	}
 }
 
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	each := func(i int) (uint32, uint32) { return uint32(i * 7), uint32(i + 1) }
+	head := AppendChunk(nil, Chunk{Count: 3, Recorded: true})
+	body := append(AppendMarks(head, 1<<40, "job", 3, each), "args"...)
+	c, rest, err := ParseChunk(body)
+	if err != nil || !c.Recorded {
+		t.Fatal(c, err)
+	}
+	m, rest, err := ParseMarks(rest, 3)
+	if err != nil || m.First != 1<<40 || m.Job != "job" || string(rest) != "args" {
+		t.Fatal(m, rest, err)
+	}
+	for i := range 3 {
+		if o, a := m.At(i); o != uint32(i*7) || a != uint32(i+1) {
+			t.Errorf("marks of %d: %d, %d", i, o, a)
+		}
+	}
+	marks := body[len(head) : len(body)-4]
+	for i := range marks {
+		if _, _, err := ParseMarks(marks[:i], 3); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%d bytes: %v", i, err)
+		}
+	}
+	if _, _, err := ParseMarks(marks, 2); !errors.Is(err, ErrProtocol) {
+		t.Error(err)
+	}
+}
+
 func TestDefine(t *testing.T) {
 	t.Parallel()
 	n, name, err := ParseDefine(AppendDefine(nil, 9, "añil"))
@@ -52,6 +81,7 @@ func TestSlots(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(AppendChunk(nil, Chunk{Slot: 1, Count: 2, Length: 3}))
 	f.Add(AppendDefine(nil, 1, "entry"))
+	f.Add(AppendMarks(nil, 1, "job", 2, func(int) (uint32, uint32) { return 1, 2 }))
 	f.Add(AppendSlots(nil, KindRetired, 1, 2, 3))
 	config, _ := Append(nil, KindConfig, Config{Magic: Magic, Initializer: &Invocation{Entry: "e"}})
 	f.Add(config)
@@ -59,6 +89,7 @@ func FuzzParse(f *testing.F) {
 		if c, rest, err := ParseChunk(body); err == nil && !bytes.Equal(append(AppendChunk(nil, c), rest...), body) {
 			t.Errorf("chunk %+v does not encode back", c)
 		}
+		_, _, _ = ParseMarks(body, 2)
 		if n, name, err := ParseDefine(body); err == nil && !bytes.Equal(AppendDefine(nil, n, name), body) {
 			t.Errorf("define %d %q does not encode back", n, name)
 		}

@@ -90,7 +90,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand())
+	root.AddCommand(newLabCommand(), newCountCommand(), newResultsCommand(), newVersionCommand(), newDoctorCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }
