@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,6 +53,48 @@ func TestGoexit(t *testing.T) {
 		if s := p.Stats(); s.Died != 0 {
 			t.Errorf("workers died: %+v", s)
 		}
+	})
+}
+
+// An initializer or an exit function that ends its goroutine fails as one that
+// returns an error does, in both models: nobody waits for it in vain.
+func TestGoexitOfHooks(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, o supervisor.PoolOptions) {
+		ends := spring.Bind(trapArgument{At: running, Do: faultGoexit})
+		o.Grace = 10 * patience // nobody comes to help
+		t.Run("initializer", func(t *testing.T) {
+			o := o
+			o.Initializer, o.Stderr = ends, io.Discard
+			soon(t, "NewPool", 5*time.Second, func() {
+				p, err := supervisor.NewPool(testContext(t), o)
+				if err == nil {
+					p.Terminate()
+				}
+				if err == nil || !strings.Contains(err.Error(), "Goexit") {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+		t.Run("exit", func(t *testing.T) {
+			o := o
+			var said lockedBuffer
+			o.Exit, o.Stderr, o.Logger = ends, &said, slog.New(slog.NewTextHandler(&said, nil))
+			p := newPool(t, o)
+			if got, err := supervisor.Apply(testContext(t), p, square, 3); err != nil || got != 9 {
+				t.Errorf("got %v, %v", got, err)
+			}
+			p.Close()
+			soon(t, "Wait", 5*time.Second, func() {
+				if err := p.Wait(testContext(t)); err != nil {
+					t.Error(err)
+					p.Terminate()
+				}
+			})
+			if text := said.String(); strings.Count(text, "Goexit") != o.Processes {
+				t.Errorf("said of %d workers: %s", o.Processes, text)
+			}
+		})
 	})
 }
 
@@ -223,6 +266,34 @@ func TestOnProgress(t *testing.T) {
 			args[50], args[150] = -1, -1
 			supervisor.Map(testContext(t), v, killsItself, args)
 			check("Map with deaths", 200, false)
+		}
+	})
+}
+
+// The length of a stream may become known after its last result has come: then
+// done == total is still said.
+func TestOnProgressLateLength(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, o supervisor.PoolOptions) {
+		p := newPool(t, o)
+		var steps [][2]int
+		told := make(chan struct{})
+		v := p.With(supervisor.CallOptions{OnProgress: func(done, total int) {
+			if steps = append(steps, [2]int{done, total}); len(steps) == 1 {
+				close(told)
+			}
+		}})
+		input := func(yield func(int) bool) {
+			yield(3)
+			<-told // its result has come
+		}
+		for got, err := range supervisor.IMap(testContext(t), v, square, input) {
+			if err != nil || got != 9 {
+				t.Errorf("got %v, %v", got, err)
+			}
+		}
+		if want := [][2]int{{1, -1}, {1, 1}}; !slices.Equal(steps, want) {
+			t.Errorf("told %v, want %v", steps, want)
 		}
 	})
 }

@@ -7,3 +7,13 @@ func SetTestHookStart(f func(index, incarnation int) error) (restore func()) {
 	testHookStart = f
 	return func() { testHookStart = old }
 }
+
+// CoresTaken is how many workers count as pinned to a core.
+func CoresTaken() (n int) {
+	cores.mu.Lock()
+	defer cores.mu.Unlock()
+	for _, workers := range cores.use {
+		n += workers
+	}
+	return n
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -115,6 +116,30 @@ func TestWorkerExit(t *testing.T) {
 	got, err := supervisor.Map(testContext(t), p, square, ints(1000))
 	if err != nil || got[999] != 999*999 {
 		t.Fatalf("after a death: %v", err)
+	}
+}
+
+// A worker that nobody asked to leave has died, whatever its exit status.
+func TestWorkerExitZero(t *testing.T) {
+	var said lockedBuffer
+	p := newPool(t, supervisor.PoolOptions{Processes: 1, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	_, err := supervisor.Apply(testContext(t), p, exit, 0)
+	var e *supervisor.ExitError
+	if !errors.Is(err, supervisor.ErrWorkerDied) || !errors.As(err, &e) || e.Code != 0 {
+		t.Fatalf("got %v", err)
+	}
+	if got, err := supervisor.Apply(testContext(t), p, square, 3); err != nil || got != 9 {
+		t.Errorf("afterwards: %v, %v", got, err)
+	}
+	p.Close()
+	if err := p.Wait(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats(); s.Died != 1 || s.Restarts != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if text := said.String(); strings.Count(text, "worker died") != 1 {
+		t.Errorf("logged: %s", text)
 	}
 }
 
