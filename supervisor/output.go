@@ -2,8 +2,10 @@ package supervisor
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -92,6 +94,7 @@ func (o *output) forward(r *os.File, to *lineWriter, keep bool) {
 	defer o.wg.Done()
 	defer r.Close()
 	buf := make([]byte, 0, 4096)
+	rest := false
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)] // grow
@@ -107,6 +110,14 @@ func (o *output) forward(r *os.File, to *lineWriter, keep bool) {
 			}
 			to.write(buf[:i+1])
 			buf = buf[:copy(buf, buf[i+1:])]
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && !rest {
+			// Most of that time may have been the writer's: what the pipe
+			// still holds is read at once, if there is anything.
+			rest = true
+			buf = slices.Grow(buf, pipeHolds)
+			_ = r.SetReadDeadline(time.Now().Add(drainTime / 10))
+			continue
 		}
 		if err != nil {
 			if len(buf) > 0 {
@@ -148,6 +159,9 @@ func (o *output) tail() string {
 // it is in the pipe already, but a process that left the group may hold the
 // other end for ever.
 const drainTime = 100 * time.Millisecond
+
+// pipeHolds is how much a pipe holds, in bytes, where nobody has changed it: pipe(7).
+const pipeHolds = 64 << 10
 
 // finish reads what a dead child has left in its pipes and closes them. It does
 // not wait longer for a writer that takes nothing, such as a stopped terminal:

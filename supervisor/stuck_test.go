@@ -143,7 +143,8 @@ func TestBlockedStderr(t *testing.T) {
 	t.Parallel()
 	w := &blockedWriter{begun: make(chan struct{}), open: make(chan struct{})}
 	p := newPool(t, supervisor.PoolOptions{Processes: 2, Stderr: w})
-	t.Cleanup(func() { close(w.open) })
+	open := sync.OnceFunc(func() { close(w.open) })
+	t.Cleanup(open)
 	dir := t.TempDir()
 	for _, name := range []string{"exit", "another"} {
 		_, err := supervisor.Apply(testContext(t), p, lastWords, filepath.Join(dir, name))
@@ -162,6 +163,8 @@ func TestBlockedStderr(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	open()
+	waitFor(t, "what both wrote", func() bool { return strings.Count(w.String(), "line 20;\n") == 2 })
 }
 
 // blockedWriter takes nothing until it is opened, as a stopped terminal does.
