@@ -229,7 +229,7 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 
 // exitError describes how the process ended.
 func (w *worker) exitError() *ExitError {
-	e := &ExitError{Code: -1, Stderr: w.output.tail()}
+	e := &ExitError{Code: -1, Stderr: w.output.tail(), broke: w.broke}
 	ps := w.cmd.ProcessState
 	if ps == nil {
 		return e

@@ -114,6 +114,7 @@ type ExitError struct {
 	OOM     bool           // the kernel's out-of-memory killer struck in this cgroup meanwhile
 	Stderr  string         // the last of what it wrote to standard error
 	memory  bool
+	broke   error // why the supervisor killed it: what it sent made no sense
 }
 
 func (e *ExitError) Error() string {
@@ -129,6 +130,9 @@ func (e *ExitError) Error() string {
 		fmt.Fprintf(&b, ": signal %d (%v)", int(e.Signal), e.Signal)
 	} else {
 		fmt.Fprintf(&b, ": exit status %d", e.Code)
+	}
+	if e.Signal == syscall.SIGKILL && e.broke != nil {
+		fmt.Fprintf(&b, " for what it sent (%v)", e.broke)
 	}
 	if e.Ran > 0 {
 		fmt.Fprintf(&b, " after %v", e.Ran.Round(time.Millisecond))

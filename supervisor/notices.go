@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -64,6 +65,12 @@ func (w *worker) serve() {
 		if err != nil {
 			break
 		}
+	}
+	if err == nil { // an empty frame
+		err = wire.ErrProtocol
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		w.broke = err
 	}
 	late := !timer.Stop() && !hello
 	if startErr == nil && !hello {

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -310,3 +312,99 @@ func TestEnvironment(t *testing.T) {
 	}
 	p.wait()
 }
+
+// A task that writes to its worker's own descriptors, or closes them, harms no
+// other: at worst its worker is replaced, and what it was killed for is said.
+func TestTaskBreaksPipes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		how    string
+		killed string // for sending that; "" when the task may also succeed
+	}{
+		{"noise", "frame"},
+		{"length", "exceeds the limit"},
+		{"long length", "exceeds the limit"},
+		{"negative length", "a frame of -2 bytes"},
+		{"empty", "malformed frame"},
+		{"kind", "kind 255"},
+		{"hello", "malformed frame"},
+		{"slots", "malformed frame"},
+		{"strange slots", ""},
+		{"ready", ""},
+		{"failed", ""},
+		{"part", ""},
+		{"close tasks", ""},
+		{"close notices", ""},
+		{"close lifeline", ""},
+		{"close results", ""},
+	} {
+		t.Run(tt.how, func(t *testing.T) {
+			t.Parallel()
+			p := newPool(t, supervisor.PoolOptions{Processes: 2, Stderr: io.Discard})
+			_, err := supervisor.Apply(testContext(t), p, breaksPipes, tt.how)
+			var e *supervisor.ExitError
+			switch {
+			case err == nil && tt.killed == "":
+			case !errors.Is(err, supervisor.ErrWorkerDied) || !errors.As(err, &e):
+				t.Errorf("got %v", err)
+			case tt.killed != "" && (e.Signal != syscall.SIGKILL || !strings.Contains(err.Error(), "for what it sent") || !strings.Contains(err.Error(), tt.killed)):
+				t.Errorf("got %v, want %q in it", err, tt.killed)
+			}
+			if got, err := supervisor.Map(testContext(t), p.With(supervisor.CallOptions{Retries: 2}), square, ints(1000)); err != nil || got[999] != 999*999 {
+				t.Errorf("afterwards: %v", err)
+			}
+			p.Close()
+			soon(t, "Wait", 5*time.Second, func() {
+				if err := p.Wait(testContext(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// breaksPipes stays after it has sent what the supervisor kills it for.
+var breaksPipes = child.Register("breaksPipes", func(_ context.Context, how string) (int, error) {
+	ends := map[string]int{"tasks": wire.FDTasks, "notices": wire.FDNotices, "lifeline": wire.FDLifeline, "results": wire.FDExtents}
+	if what, ok := strings.CutPrefix(how, "close "); ok {
+		return 0, syscall.Close(ends[what])
+	}
+	var body, raw []byte
+	deadly := true
+	switch how {
+	case "noise":
+		raw = bytes.Repeat([]byte{0x81, 0x7f, 0xc1, 0}, 1000)
+	case "length":
+		raw = []byte{0x7f, 0xff, 0xff, 0xff, 1}
+	case "long length":
+		raw = []byte{0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}
+	case "negative length":
+		raw = []byte{0xff, 0xff, 0xff, 0xfe}
+	case "empty":
+		raw = make([]byte, 4)
+	case "kind":
+		body = []byte{255, 1, 2, 3}
+	case "hello":
+		body = []byte{wire.KindHello, 0xc1}
+	case "slots":
+		body = []byte{wire.KindRetired, 1, 2, 3}
+	case "strange slots":
+		body, deadly = wire.AppendSlots(nil, wire.KindRetired, 0, 1, wire.SlotsPerWorker, 1<<31), false
+	case "ready":
+		body, deadly = []byte{wire.KindReady}, false
+	case "failed":
+		body, deadly = []byte{wire.KindFailed, 0xc1}, false
+	case "part":
+		raw, deadly = make([]byte, 2), false
+	}
+	if raw == nil {
+		raw = ipc.AppendFrame(nil, body)
+	}
+	if _, err := syscall.Write(wire.FDNotices, raw); err != nil {
+		return 0, err
+	}
+	if deadly {
+		select {}
+	}
+	return 0, nil
+})

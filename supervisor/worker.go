@@ -37,6 +37,7 @@ type worker struct {
 	exited      chan struct{} // closed once the process is reaped
 	config      []byte        // frame that was too large to be sent before the start
 	finishing   []*chunk      // scratch of its own goroutine
+	broke       error         // of its own goroutine: what it was killed for sending
 
 	// Guarded by core.mu.
 	state     workerState
