@@ -7,6 +7,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"yunta/supervisor"
 )
 
 // An interruptError is why the work ended early: a signal that asked for it.
@@ -48,4 +51,15 @@ func interruptible(ctx context.Context, stderr io.Writer, name string) (context.
 		close(ended)
 		cancel(nil)
 	}
+}
+
+// endTime is how long an interrupted command waits for its workers: longer than the pool takes from asking to killing.
+const endTime = 5 * time.Second
+
+// endPool ends a pool and waits until its workers, and what it kept in the run directory, are gone. A second signal does not wait.
+func endPool(pool *supervisor.Pool) {
+	_ = pool.Terminate() // it has no error
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	_ = pool.Wait(ctx) // what is left then, the end of this process ends
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -126,6 +127,22 @@ func (c *count) checkNothingLeft(t *testing.T) {
 	})
 }
 
+// runFolders returns what supervisors have in the command's run directory.
+func (c *count) runFolders(t *testing.T) []string {
+	t.Helper()
+	dir := ""
+	for _, kv := range c.cmd.Env {
+		if v, ok := strings.CutPrefix(kv, "YUNTA_DIR="); ok {
+			dir = v // the last counts
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*run-*"))
+	if err != nil || dir == "" {
+		t.Fatal(dir, err)
+	}
+	return left
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
@@ -169,7 +186,15 @@ func TestCountInterrupted(t *testing.T) {
 			if c.stdout.String() != "" {
 				t.Errorf("stdout %q", c.stdout.String())
 			}
-			c.checkNothingLeft(t)
+			living := processes(t)
+			for _, pid := range c.workers {
+				if _, lives := living[pid]; lives {
+					t.Errorf("worker %d lives on", pid)
+				}
+			}
+			if left := c.runFolders(t); len(left) > 0 {
+				t.Errorf("left in the run directory: %v", left)
+			}
 		})
 	}
 }

@@ -185,7 +185,7 @@ func appendTogether(ctx context.Context, stdout io.Writer, task labAppend) error
 	if err != nil {
 		return endOf(ctx, err)
 	}
-	defer pool.Terminate()
+	defer endPool(pool)
 	tasks := []labAppend{task, task}
 	tasks[0].Process, tasks[1].Process = 1, 2
 	pids, err := supervisor.Map(ctx, pool.With(supervisor.CallOptions{ChunkSize: 1}), labAppendEntry, tasks)

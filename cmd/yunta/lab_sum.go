@@ -128,7 +128,7 @@ func sumInPool(ctx context.Context, stdout io.Writer, numbers []int64) error {
 	if err != nil {
 		return endOf(ctx, err)
 	}
-	defer pool.Terminate()
+	defer endPool(pool)
 
 	tasks := make([]labAddend, len(numbers))
 	for i, n := range numbers {
