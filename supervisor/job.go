@@ -82,8 +82,8 @@ type typed interface {
 	digest(i int) ([sha256.Size]byte, bool)
 	// restore stores a result that was recorded; false if it cannot be decoded.
 	restore(i int, payload []byte) bool
-	// forget takes a stored result away.
-	forget(i int)
+	// forget takes results away that may be stored.
+	forget(lo, n int)
 	// run calls the entry here, for a worker of a goroutine pool.
 	run(ctx context.Context, j *job, w *twin, i int) error
 	// contiguous returns how many tasks from lo on, up to n, lie side by side.
@@ -182,11 +182,11 @@ func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad refuser) {
 	}
 }
 
-func (t *typedJob[A, R]) forget(i int) {
+func (t *typedJob[A, R]) forget(lo, n int) {
 	t.ring.RLock()
 	defer t.ring.RUnlock()
-	var zero R
-	t.out[i&t.mask] = zero
+	a := lo & t.mask
+	clear(t.out[a : a+n])
 }
 
 func (t *typedJob[A, R]) decodeOne(dst *R, one []byte) (err error) {
@@ -367,6 +367,12 @@ func (j *job) finish(cause error) {
 	}
 	j.over = true
 	j.cause = cause
+	if cause != nil && j.settled != nil {
+		// What came too late to be counted did not come.
+		for _, s := range j.settled.gaps(j.total) {
+			j.typed.forget(s.From, s.To-s.From)
+		}
+	}
 	j.mu.Unlock()
 	if j.cancel != nil {
 		j.cancel()

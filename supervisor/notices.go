@@ -363,7 +363,7 @@ func (c *chunk) read() (from, n int, err error) {
 			if len(c.bad) > 0 && c.bad[len(c.bad)-1].index == i {
 				c.bad = c.bad[:len(c.bad)-1]
 			}
-			c.job.typed.forget(i)
+			c.job.typed.forget(i, 1)
 			c.bad = append(c.bad, failure{i, c.stop, false})
 		}
 	}

@@ -114,6 +114,9 @@ func (p *core) endGently(j *job, cause error) []*chunk {
 		c.orphan = true
 		c.mu.Unlock()
 	}
+	if p.twins != nil {
+		p.twins.handOver(j)
+	}
 	j.finish(cause)
 	return out
 }

@@ -344,6 +344,27 @@ func (ts *twins) abandon(t *twin, j *job, i int, cause error) {
 	ts.failed(t, j, i, cause)
 }
 
+// handOver settles what workers have done of a job with a known number of tasks
+// and not handed on yet, because they are in the middle of what they took.
+func (ts *twins) handOver(j *job) {
+	if j.settled == nil {
+		return // a stream's results must be handed on once only, by their worker
+	}
+	p := ts.p
+	p.mu.Lock()
+	busy := slices.Clone(ts.list)
+	p.mu.Unlock()
+	for _, t := range busy {
+		from, i := 0, 0
+		t.mu.Lock()
+		if t.on == j {
+			from, i = t.from, t.at
+		}
+		t.mu.Unlock()
+		j.settle(from, i-from)
+	}
+}
+
 // stopRunning gives up, after the grace, the workers that still run tasks of an
 // ended job, or of any if j is nil.
 func (ts *twins) stopRunning(j *job) {

@@ -52,6 +52,32 @@ func TestTwinGivenUpInChunk(t *testing.T) {
 	}
 }
 
+// A job that is cancelled hands over what its workers had done, also of the
+// chunk that they are in the middle of.
+func TestTwinCancelledInChunk(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, supervisor.PoolOptions{Model: supervisor.Goroutines, Processes: 1, Grace: 20 * time.Millisecond})
+	if _, err := supervisor.Map(testContext(t), p, hangsAmong, make([]string, 2000)); err != nil { // short ones are handed on together
+		t.Fatal(err)
+	}
+	release := filepath.Join(t.TempDir(), "release")
+	defer releaseTwin(t, release)
+	const n, at = 10, 4
+	args := make([]string, n)
+	args[at] = release
+	f := supervisor.MapAsync(testContext(t), p.With(supervisor.CallOptions{ChunkSize: n}), hangsAmong, args)
+	waitSigned(t, release+".begun", 1)
+	f.Cancel()
+	got, err := f.Get(testContext(t))
+	var m *supervisor.MapError
+	if !errors.As(err, &m) || !errors.Is(err, context.Canceled) || !slices.Equal(m.Unfinished, []supervisor.Span{{From: at, To: n}}) {
+		t.Errorf("got %v", err)
+	}
+	if want := append(slices.Repeat([]string{"done"}, at), make([]string, n-at)...); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // Terminate gives up a task that hangs, even if nobody waits for its job any more.
 func TestTwinTerminateHung(t *testing.T) {
 	t.Parallel()
