@@ -128,11 +128,15 @@ func (o countOptions) check(roots []string) error {
 		if root == "" {
 			return usagef("a PATH is empty")
 		}
-		if _, err := os.Stat(root); err != nil {
+		info, err := os.Stat(root)
+		if err != nil {
 			if e, ok := errors.AsType[*fs.PathError](err); ok {
 				err = e.Err
 			}
 			return usagef("%s: %v", root, err)
+		}
+		if !info.IsDir() && !info.Mode().IsRegular() {
+			return usagef("%s: neither a file nor a folder", root) // below a folder such are passed over
 		}
 	}
 	return nil
