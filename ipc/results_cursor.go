@@ -116,7 +116,13 @@ func (c *resultsCursor) open() (more bool, err error) {
 	}
 	end := c.next + h.size
 	if end > size {
-		c.cut = max(c.cut, end)
+		// It has its space before its head: the file has grown, or was cut off.
+		if fi, err = c.f.file.Stat(); err != nil {
+			return false, c.f.failed(err)
+		}
+		if size = fi.Size(); end > size {
+			c.cut = max(c.cut, end)
+		}
 	}
 	if ok, err := c.mapUpTo(min(end, size)); !ok || err != nil {
 		return true, err
@@ -323,15 +329,15 @@ func (c *resultsCursor) unhold() *Record {
 
 // truncated says, at the end, whether the file has been cut off.
 func (c *resultsCursor) truncated() error {
-	fi, err := c.f.file.Stat()
-	if err != nil {
-		return c.f.failed(err)
-	}
 	var b [8]byte
 	if _, err := c.f.file.ReadAt(b[:], resultsReach); err == nil {
 		c.cut = max(c.cut, int64(binary.NativeEndian.Uint64(b[:])&(1<<63-1)))
 	} else if errors.Is(err, io.EOF) {
 		c.cut = max(c.cut, resultsBase)
+	}
+	fi, err := c.f.file.Stat() // after the word, which others raise when the file has grown
+	if err != nil {
+		return c.f.failed(err)
 	}
 	if fi.Size() < c.cut {
 		return c.f.cutOff(fi.Size(), uint64(c.cut))

@@ -78,13 +78,9 @@ func (f *ResultFile) extentAt(off int64) (h extentHead, ok bool, err error) {
 // grow makes an extent at the end of the file, with real space behind all of
 // it. A writer that dies here leaves a gap that readers step over.
 func (f *ResultFile) grow(size int64, writer uint32) (off int64, reg *mapped.Region, err error) {
-	fi, err := f.file.Stat()
-	if err != nil {
-		return 0, nil, f.failed(err)
-	}
 	// Growing would hide what somebody cut off.
-	if reach := f.reach.Load(); fi.Size() < int64(reach) {
-		return 0, nil, f.cutOff(fi.Size(), reach)
+	if err := f.checkReach(); err != nil {
+		return 0, nil, err
 	}
 	if off, err = f.claim(size); err != nil {
 		return 0, nil, err
@@ -110,6 +106,19 @@ func (f *ResultFile) grow(size int64, writer uint32) (off int64, reg *mapped.Reg
 	reg.Uint64(0).Store(binary.NativeEndian.Uint64(head))
 	step("extent made")
 	return off, reg, nil
+}
+
+// checkReach makes sure that the file has not been cut off.
+func (f *ResultFile) checkReach() error {
+	reach := f.reach.Load() // before the size, or the file may grow in between
+	fi, err := f.file.Stat()
+	if err != nil {
+		return f.failed(err)
+	}
+	if uint64(fi.Size()) < reach {
+		return f.cutOff(fi.Size(), reach)
+	}
+	return nil
 }
 
 // claim moves the end of the file by size.

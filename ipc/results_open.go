@@ -304,10 +304,7 @@ func (f *ResultFile) begin() error {
 	f.end, f.reach, f.dirty = ctl.Uint64(resultsEnd), ctl.Uint64(resultsReach), ctl.Uint64(resultsDirty)
 	return f.guard(func() error {
 		storeMax(f.end, resultsBase)
-		if reach := f.reach.Load(); uint64(fi.Size()) < reach {
-			return f.cutOff(fi.Size(), reach)
-		}
-		return nil
+		return f.checkReach()
 	})
 }
 

@@ -185,7 +185,7 @@ func TestResultsManyAppend(t *testing.T) {
 func TestResultsWriters(t *testing.T) {
 	t.Parallel()
 	f := openTestResults(t, resultsPath(t), ResultsOptions{KeepArgument: 5, ExtentSize: 128 << 10})
-	size := func(i int) int { return i * i % 300 * (1 + i%11*100) }
+	size := func(i int) int { return i * i % 100 * (1 + i%11*100) }
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -211,7 +211,8 @@ func TestResultsWriters(t *testing.T) {
 		want := testRecord(r.Index, size(int(r.Index%200)))
 		want.Writer, want.Ended, want.Argument = uint32(r.Index/200), r.Ended, want.Argument[:5]
 		if !sameRecord(r, want) {
-			t.Errorf("got %+v\nwant %+v", r, want)
+			r.Payload, want.Payload = nil, nil
+			t.Errorf("got %+v\nwant %+v, with another payload", r, want)
 		}
 		next[r.Writer]++
 	}
