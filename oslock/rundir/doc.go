@@ -18,7 +18,8 @@
 // however it ends. A process id is for people to read. [Sweep], and every [Create] before it makes its
 // own folder, removes the folders whose alive nobody has locked; both hold the flock of
 // the run directory meanwhile, so that none sees a folder that is still being made. A process
-// killed between any two steps leaves what the next sweep removes.
+// killed between any two steps leaves what the next sweep removes. [CreateIn] does the same in a directory
+// on disk, for folders whose contents would fill the machine's memory.
 //
 // What the package does not do: keep out another process of the same user, work on network file
 // systems, or survive a clean-up that removes the user's files at logout (logind's RemoveIPC

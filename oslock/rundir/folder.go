@@ -57,7 +57,20 @@ type Dir struct {
 // [Sweep] in other processes see either nothing or a living folder. Create waits for other processes that
 // make or sweep folders, at most ten seconds.
 func Create(prefix string) (*Dir, error) {
-	root, err := lockedRoot()
+	return create(openRoot, prefix)
+}
+
+// CreateIn is [Create] in another directory than the run directory, for what is too large for it. The directory is made where it is
+// missing, must be the user's own and gets mode 0700. It is swept like the run directory, but by CreateIn alone.
+func CreateIn(path, prefix string) (*Dir, error) {
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("rundir: %q, want an absolute path", path)
+	}
+	return create(func() (*os.File, error) { return openPrivate(filepath.Clean(path), true) }, prefix)
+}
+
+func create(open func() (*os.File, error), prefix string) (*Dir, error) {
+	root, err := lockedDirectory(open)
 	if err != nil {
 		return nil, err
 	}

@@ -25,11 +25,13 @@ func Sweep() (n int, err error) {
 	return sweep(root)
 }
 
-// lockedRoot opens the run directory and takes its flock. If the directory was removed and made
+func lockedRoot() (*os.File, error) { return lockedDirectory(openRoot) }
+
+// lockedDirectory opens the run directory, or another in its stead, and takes its flock. If the directory was removed and made
 // again while we waited, the lock is on something that no other process will look at: once more then.
-func lockedRoot() (*os.File, error) {
+func lockedDirectory(open func() (*os.File, error)) (*os.File, error) {
 	for try := 1; ; try++ {
-		root, err := openRoot()
+		root, err := open()
 		if err != nil {
 			return nil, err
 		}
