@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -18,9 +19,11 @@ const barDelay = 500 * time.Millisecond
 type bar struct {
 	out      io.Writer
 	terminal bool
+	label    string
+	counters decor.Decorator // of what it counts
 
 	mu       sync.Mutex // guards what follows
-	total    int64
+	total    int64      // 0: not known
 	begun    time.Time
 	done     int64
 	progress *mpb.Progress // nil while nothing is shown
@@ -28,19 +31,44 @@ type bar struct {
 	stopped  bool
 }
 
-func newBar(out io.Writer) *bar {
-	f, isFile := out.(*os.File)
-	return &bar{out: out, terminal: isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+// newBar makes a bar that counts bytes.
+func newBar(out io.Writer, label string) *bar {
+	return &bar{out: out, terminal: drawable(out), label: label, counters: decor.CountersKiloByte("% .1f of % .1f")}
 }
 
-// start says how many bytes there will be.
+// newCountBar makes one that counts things. Nothing but what is written to it ever shows unless it is wanted.
+func newCountBar(out io.Writer, label string, wanted bool) *bar {
+	b := &bar{out: out, terminal: wanted && drawable(out), label: label}
+	b.counters = decor.Any(b.counted)
+	return b
+}
+
+func drawable(out io.Writer) bool { return isTerminal(out) && os.Getenv("TERM") != "dumb" }
+
+// isTerminal reports whether a reader or writer is a terminal.
+func isTerminal(x any) bool {
+	f, isFile := x.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd()))
+}
+
+// start says how much there will be, 0 when that is not known yet.
 func (b *bar) start(total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total, b.begun = total, time.Now()
 }
 
-// add says that n more bytes are done.
+// know says how much there will be after all.
+func (b *bar) know(total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total = total
+	if b.shown != nil {
+		b.shown.SetTotal(total, false)
+	}
+}
+
+// add says that n more are done.
 func (b *bar) add(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,18 +78,47 @@ func (b *bar) add(n int64) {
 		b.shown = b.progress.AddBar(
 			b.total,
 			mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name("counting ")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.CountersKiloByte("% .1f of % .1f"), decor.Any(b.remaining)),
+			mpb.BarFillerMiddleware(onlyOfKnownTotal),
+			mpb.PrependDecorators(decor.Name(b.label+" ")),
+			mpb.AppendDecorators(decor.Any(percentage), b.counters, decor.Any(b.remaining)),
 		)
 	}
 	if b.shown != nil {
-		b.shown.SetCurrent(min(b.done, b.total-1)) // the last byte is stop's
+		current := b.done
+		if b.total > 0 {
+			current = min(current, b.total-1) // the last one is stop's
+		}
+		b.shown.SetCurrent(current)
 	}
+}
+
+func onlyOfKnownTotal(filler mpb.BarFiller) mpb.BarFiller {
+	return mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
+		if s.Total <= 0 {
+			return nil
+		}
+		return filler.Fill(w, s)
+	})
+}
+
+func percentage(s decor.Statistics) string {
+	if s.Total <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %%  ", 100*s.Current/s.Total)
+}
+
+// counted is the number done, and of how many or how fast.
+func (b *bar) counted(s decor.Statistics) string {
+	if s.Total > 0 {
+		return fmt.Sprintf("%d of %d", s.Current, s.Total)
+	}
+	return fmt.Sprintf("%d done, %.0f a second", s.Current, float64(s.Current)/time.Since(b.begun).Seconds())
 }
 
 // remaining estimates from the rate so far.
 func (b *bar) remaining(s decor.Statistics) string {
-	if s.Current <= 0 {
+	if s.Current <= 0 || s.Total <= 0 {
 		return ""
 	}
 	elapsed := time.Since(b.begun)
@@ -87,10 +144,14 @@ func (b *bar) stop() {
 func (b *bar) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.progress != nil && !b.stopped {
-		// The terminal's echo of Ctrl-C leaves the cursor where the next drawing would not clear the line's beginning.
-		_, _ = io.WriteString(b.out, "\r")
-		return b.progress.Write(p)
+	if b.progress == nil || b.stopped {
+		return b.out.Write(p)
 	}
-	return b.out.Write(p)
+	// The terminal's echo of Ctrl-C leaves the cursor where the next drawing would not clear the line's beginning.
+	_, _ = io.WriteString(b.out, "\r")
+	n, err := b.progress.Write(p)
+	if err == nil && len(p) > 0 && p[len(p)-1] != '\n' {
+		_, err = b.progress.Write([]byte{'\n'}) // or the bar would be drawn behind it
+	}
+	return n, err
 }

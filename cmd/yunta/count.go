@@ -143,7 +143,7 @@ func (o countOptions) check(roots []string) error {
 }
 
 func runCount(cmd *cobra.Command, o countOptions, roots []string) error {
-	bar := newBar(cmd.ErrOrStderr())
+	bar := newBar(cmd.ErrOrStderr(), "counting")
 	defer bar.stop()
 	ctx, release := interruptible(cmd.Context(), bar, cmd.CommandPath())
 	defer release()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"yunta/cmd/yunta/internal/jobs"
 )
 
 // Exit statuses. A signal's is 128 and its number, as in a shell.
@@ -35,6 +37,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if interrupt, ok := errors.AsType[interruptError](err); ok {
 		return interrupt.status() // it was said when it came
+	}
+	if missing, ok := errors.AsType[notFoundError](err); ok {
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), oneLine(err))
+		return jobs.Status(missing.err)
 	}
 	if _, bad := errors.AsType[usageError](err); understood && !bad {
 		if !errors.Is(err, errReported) {
@@ -90,7 +96,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newLabCommand(), newCountCommand(), newResultsCommand(), newVersionCommand(), newDoctorCommand())
+	root.AddCommand(newMapCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"yunta/cmd/yunta/internal/jobs"
+)
+
+// A finished job is what there is to print of one.
+type finished struct {
+	number int // from 1
+	value  string
+	result jobs.Result
+	died   string   // why there is no result, if there is none
+	rest   []string // files with what a dead worker's job had written, stdout and stderr by their names
+	spill  spilled  // where its value and output are while they wait
+}
+
+// failed reports whether the job counts as failed. One that never began does not.
+func (f *finished) failed() bool {
+	return f.died != "" || f.result.End != jobs.NotRun && !f.result.Succeeded()
+}
+
+func (f *finished) how() string {
+	if f.died != "" {
+		return f.died
+	}
+	return f.result.How()
+}
+
+// A printer writes what jobs have written, one job after another.
+type printer struct {
+	stdout, stderr io.Writer
+	dir            string // the spill folder
+	tag            bool
+	buffer         []byte
+	err            error // of a write to stdout: nothing more is written there
+}
+
+// copyBuffer is how much of a large output is in memory at a time, in bytes.
+const copyBuffer = 256 << 10
+
+// print writes all that a job has written. The error is one of reading it back.
+func (p *printer) print(f *finished) error {
+	return errors.Join(
+		p.one(p.stdout, f, f.result.Stdout, ".out"),
+		p.one(p.stderr, f, f.result.Stderr, ".err"),
+	)
+}
+
+func (p *printer) one(w io.Writer, f *finished, o jobs.Output, suffix string) error {
+	if w == p.stdout && p.err != nil {
+		w = io.Discard
+	}
+	t := tagger{w: w, fresh: true}
+	if p.tag {
+		t.tag = append([]byte(f.value), '\t')
+	}
+	err := p.pieces(&t, f, o, suffix)
+	if t.err != nil {
+		err = nil // what could not be written is another matter than what could not be read
+		if w == p.stdout {
+			p.err = t.err
+		}
+	}
+	return err
+}
+
+func (p *printer) pieces(w io.Writer, f *finished, o jobs.Output, suffix string) error {
+	if len(o.Data) > 0 {
+		_, err := w.Write(o.Data)
+		return err
+	}
+	if o.File != "" {
+		return p.file(w, o.File, o.Size)
+	}
+	for _, name := range f.rest {
+		if filepath.Ext(name) == suffix {
+			if err := p.file(w, name, -1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// file copies a file of the spill folder, or its first size bytes, and removes it.
+func (p *printer) file(w io.Writer, name string, size int64) error {
+	path := filepath.Join(p.dir, name)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	defer os.Remove(path)
+	if p.buffer == nil {
+		p.buffer = make([]byte, copyBuffer)
+	}
+	var r io.Reader = f
+	if size >= 0 {
+		r = io.LimitReader(f, size)
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, p.buffer)
+	return err
+}
+
+// brokenPipe reports whether the reader of stdout has gone away.
+func (p *printer) brokenPipe() bool { return errors.Is(p.err, syscall.EPIPE) }
+
+// A tagger puts a tag in front of each line, if there is one.
+type tagger struct {
+	w     io.Writer
+	tag   []byte
+	fresh bool // at the beginning of a line
+	line  []byte
+	err   error
+}
+
+func (t *tagger) Write(p []byte) (int, error) {
+	if t.err != nil {
+		return 0, t.err
+	}
+	out := p
+	if t.tag != nil {
+		out = t.line[:0]
+		for rest := p; len(rest) > 0; {
+			if t.fresh {
+				out = append(out, t.tag...)
+			}
+			line := rest
+			if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+				line = rest[:i+1]
+			}
+			out, rest = append(out, line...), rest[len(line):]
+			t.fresh = line[len(line)-1] == '\n'
+			if len(out) >= copyBuffer { // a long tag in front of short lines
+				if _, t.err = t.w.Write(out); t.err != nil {
+					return 0, t.err
+				}
+				out = out[:0]
+			}
+		}
+		t.line = out
+	}
+	if _, t.err = t.w.Write(out); t.err != nil {
+		return 0, t.err
+	}
+	return len(p), nil
+}
