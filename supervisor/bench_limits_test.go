@@ -1,20 +1,14 @@
 package supervisor_test
 
 import (
-	"context"
 	"encoding/binary"
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"yunta/child"
 	"yunta/child/affinity"
 	"yunta/ipc"
 )
@@ -22,52 +16,6 @@ import (
 // The limits are what the machine gives without a pool: bare system calls on
 // blocking pipes to another process of this binary, started and pinned as the
 // pool starts and pins its workers, and bare instructions.
-
-// envLimit names the part that this binary plays at the other end of a limit.
-const envLimit = "YUNTA_BENCH_LIMIT"
-
-// playLimit plays it, if there is one, and does not return then. TestMain calls it.
-func playLimit() {
-	const in, out = 3, 4
-	part := os.Getenv(envLimit)
-	os.Unsetenv(envLimit) // what it starts plays none
-	switch part {
-	case "":
-		return
-	case "exit":
-	case "first": // a program that makes a pool, and says how long its first result took
-		child.Main()
-		t, err := poolAndResult(context.Background())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		fmt.Println(t.Seconds())
-	case "echo": // sends back what it gets
-		buf := make([]byte, 1<<20)
-		for n := read(in, buf); n > 0 && writeAll(out, buf[:n]); n = read(in, buf) {
-		}
-	case "square": // sends back the squares of the numbers it gets
-		buf := make([]byte, 64<<10)
-		for have := 0; ; {
-			n := read(in, buf[have:])
-			if n == 0 {
-				break
-			}
-			have += n
-			whole := have &^ 7
-			for i := 0; i < whole; i += 8 {
-				v := binary.LittleEndian.Uint64(buf[i:])
-				binary.LittleEndian.PutUint64(buf[i:], v*v)
-			}
-			if !writeAll(out, buf[:whole]) {
-				break
-			}
-			have = copy(buf, buf[whole:have])
-		}
-	}
-	os.Exit(0)
-}
 
 // limit is the other process of a limit.
 type limit struct {
@@ -94,14 +42,6 @@ func startLimit(b *testing.B, part string, pipe, cpu int) *limit {
 		b.Fatal(err)
 	}
 	return l
-}
-
-func limitCmd(part string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		return strings.HasPrefix(kv, "GOMAXPROCS=")
-	}), envLimit+"="+part)
-	return cmd
 }
 
 func (l *limit) stop() {
@@ -141,28 +81,43 @@ func pingPong(b *testing.B, n, cpu, at int) time.Duration {
 // pipeSquares is the time a number takes when n are written to two processes,
 // some of them a write, as 8 bytes each, and their squares read.
 func pipeSquares(b *testing.B, n, some int) time.Duration {
+	out := make([]uint64, n)
+	t := pipeItems(b, "square", n, some, 8,
+		func(buf []byte, i int) { binary.LittleEndian.PutUint64(buf, uint64(i)) },
+		func(buf []byte, i int) { out[i] = binary.LittleEndian.Uint64(buf) })
+	for v := range out {
+		if out[v] != uint64(v*v) {
+			b.Fatalf("square of %d is %d", v, out[v])
+		}
+	}
+	return t
+}
+
+// pipeItems is the time an item of size bytes takes when n are written to two
+// processes, some of them a write, and what comes back is read.
+func pipeItems(b *testing.B, part string, n, some, size int, put, get func(buf []byte, i int)) time.Duration {
 	cpus, err := affinity.Usable()
 	if err != nil || len(cpus) == 0 {
 		cpus = []int{0}
 	}
 	var ls [2]*limit
 	for i := range ls {
-		ls[i] = startLimit(b, "square", 256<<10, cpus[i%len(cpus)])
+		ls[i] = startLimit(b, part, 256<<10, cpus[i%len(cpus)])
 		defer ls[i].stop()
-		out := make([]byte, 8) // so that both are up
+		out := make([]byte, size) // so that both are up
 		if !writeAll(ls[i].w.FD(), out) || !readFull(ls[i].r.FD(), out) {
 			b.Fatal("the other process is gone")
 		}
 	}
-	out := make([]uint64, n)
 	var wg sync.WaitGroup
 	start := time.Now()
 	for i, l := range ls {
 		from, to := i*n/len(ls), (i+1)*n/len(ls)
 		wg.Go(func() {
-			buf := make([]byte, 0, 8*some)
+			buf := make([]byte, 0, size*some)
 			for v := from; v < to; v++ {
-				buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
+				buf = buf[:len(buf)+size]
+				put(buf[len(buf)-size:], v)
 				if len(buf) == cap(buf) || v == to-1 {
 					writeAll(l.w.FD(), buf)
 					buf = buf[:0]
@@ -177,53 +132,23 @@ func pipeSquares(b *testing.B, n, some int) time.Duration {
 					return
 				}
 				have += n
-				whole := have &^ 7
-				for i := 0; i < whole; i, v = i+8, v+1 {
-					out[v] = binary.LittleEndian.Uint64(buf[i:])
+				whole := have / size * size
+				for i := 0; i < whole; i, v = i+size, v+1 {
+					get(buf[i:i+size], v)
 				}
 				have = copy(buf, buf[whole:have])
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(start)
-	for v := range out {
-		if out[v] != uint64(v*v) {
-			b.Fatalf("square of %d is %d", v, out[v])
-		}
-	}
-	return took / time.Duration(n)
+	return time.Since(start) / time.Duration(n)
 }
 
-// reexec is the median time from starting this binary to its end when all it
-// does is exit.
-func reexec(b *testing.B) time.Duration {
-	return medianOf(5, func() {
-		if err := limitCmd("exit").Run(); err != nil {
-			b.Fatal(err)
-		}
-	})
-}
-
-// casPair is the time of taking a word and giving it back.
-func casPair(n int) float64 {
-	word := new(atomic.Uint32)
-	start := time.Now()
-	for range n {
-		word.CompareAndSwap(0, 1)
-		word.CompareAndSwap(1, 0)
-	}
-	return time.Since(start).Seconds() / float64(n)
-}
-
-// copies is the time of copying size bytes there and back in warm memory.
+// copies is the time of copying size bytes in warm memory.
 func copies(n, size int) time.Duration {
 	from, to := make([]byte, size), make([]byte, size)
 	copy(to, from)
-	return medianOf(n, func() {
-		copy(to, from)
-		copy(from, to)
-	})
+	return medianOf(n, func() { copy(to, from) })
 }
 
 // pipeEcho is the time of size bytes through pipes of 1 MiB to a process that
@@ -241,20 +166,4 @@ func pipeEcho(b *testing.B, n, size, cpu int) time.Duration {
 		readFull(l.r.FD(), got)
 		<-done
 	})
-}
-
-func medianOf(n int, f func()) time.Duration {
-	times := make([]time.Duration, n)
-	for i := range times {
-		start := time.Now()
-		f()
-		times[i] = time.Since(start)
-	}
-	return median(times)
-}
-
-// median sorts what it is given.
-func median[T time.Duration | float64](xs []T) T {
-	slices.Sort(xs)
-	return xs[len(xs)/2]
 }

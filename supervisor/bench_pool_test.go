@@ -23,6 +23,13 @@ var (
 		p.X, p.Y = p.Y, p.X
 		return p, nil
 	})
+	benchBlob = child.Register("bench-blob", func(_ context.Context, size int) ([]byte, error) {
+		if len(blob) != size {
+			blob = make([]byte, size)
+		}
+		return blob, nil
+	})
+	blob []byte
 )
 
 // benchModels runs a benchmark with a pool of two, as processes and as goroutines.

@@ -14,51 +14,29 @@ import (
 
 // printPeers prints what was measured: a table, what else has to be said, and
 // where and when it was.
-func printPeers(w io.Writer, rows []*peerRow, py *python, rounds int, load string, markdown bool) {
+func printPeers(w io.Writer, rows []*peerRow, missing []error, rounds int, where string) {
 	cells := [][]string{{"job", "yunta", "python3", "faster", "target", "", "limit", "x limit", "the limit is"}}
 	var notes []string
 	for _, r := range rows {
-		if r.times[0] == nil {
-			continue // not chosen by -bench
-		}
-		show := duration
-		if r.rate {
-			show = rate
-		}
-		ours, python, limit := median(r.times[0]), median(r.times[1]), median(r.times[2])
-		theirs, faster, target, verdict := "", "", "", ""
-		if python > 0 {
-			theirs, faster = show(python), fmt.Sprintf("%.3gx", python/ours)
-		}
-		if r.target > 0 {
-			target = fmt.Sprintf("%gx", r.target)
-			switch {
-			case python == 0:
-			case python/ours < r.target:
-				verdict = "MISSED"
-			default:
-				verdict = "met"
-			}
-		}
-		cells = append(cells, []string{
-			r.title, show(ours), theirs, faster, target, verdict,
-			show(limit), fmt.Sprintf("%.2f", ours/limit), r.limitIs,
-		})
-		if r.note != "" && py.missing == nil {
-			notes = append(notes, r.title+": "+r.note+".")
-		}
-		for _, a := range r.also {
-			notes = append(notes, fmt.Sprintf("Another limit, %s: %s.", a.what, duration(median(a.times))))
+		switch {
+		case r.times[0] == nil: // not chosen by -bench
+		case r.missing != nil:
+			notes = append(notes, fmt.Sprintf("%s: left out: %v.", r.title, r.missing))
+		default:
+			cells = append(cells, r.cells())
+			notes = append(notes, r.notes()...)
 		}
 	}
-	if py.missing != nil {
-		notes = append(notes, fmt.Sprintf("The python3 column is empty: %v.", py.missing))
+	for i, what := range []string{"python3", "loky"} {
+		if missing[i] != nil {
+			notes = append(notes, fmt.Sprintf("There are no figures of %s: %v.", what, missing[i]))
+		}
 	}
 	notes = append(notes,
-		fmt.Sprintf("Medians of %d rounds, in which the sides take turns; two workers each, everything started anew each round.", rounds),
-		machine(py.version)+"; load average "+load+" when it began.")
+		fmt.Sprintf("Medians of %d rounds, in which the sides take turns; two workers each unless it says otherwise, everything started anew each round.", rounds),
+		where)
 	fmt.Fprintln(w)
-	if markdown {
+	if os.Getenv("YUNTA_BENCH_MARKDOWN") != "" {
 		writeMarkdown(w, cells, notes)
 	} else {
 		writePlain(w, cells, notes)
@@ -77,7 +55,7 @@ func writePlain(w io.Writer, cells [][]string, notes []string) {
 		var line strings.Builder
 		for i, c := range row {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
-			if i == 0 || i == len(row)-1 || i == 5 {
+			if i == 0 || i == len(row)-1 || i == 4 || i == 5 {
 				line.WriteString(c + pad)
 			} else {
 				line.WriteString(pad + c)
@@ -96,7 +74,7 @@ func writeMarkdown(w io.Writer, cells [][]string, notes []string) {
 	for i, row := range cells {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
 		if i == 0 {
-			fmt.Fprintln(w, "|---|--:|--:|--:|--:|---|--:|--:|---|")
+			fmt.Fprintln(w, "|---|--:|--:|--:|---|---|--:|--:|---|")
 		}
 	}
 	fmt.Fprintln(w)
@@ -119,7 +97,23 @@ func duration(s float64) string {
 }
 
 // rate shows seconds a task as tasks a second.
-func rate(s float64) string { return fmt.Sprintf("%.3g M/s", 1/s/1e6) }
+func rate(s float64) string {
+	switch {
+	case s < 1e-5:
+		return fmt.Sprintf("%.3g M/s", 1/s/1e6)
+	case s < 1e-2:
+		return fmt.Sprintf("%.3g k/s", 1/s/1e3)
+	}
+	return fmt.Sprintf("%.3g /s", 1/s)
+}
+
+// memory shows bytes.
+func memory(n float64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.3g KiB", n/(1<<10))
+	}
+	return fmt.Sprintf("%.3g MiB", n/(1<<20))
+}
 
 // machine says where it was measured.
 func machine(python string) string {

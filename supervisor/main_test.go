@@ -41,6 +41,9 @@ func runTests(m *testing.M) int {
 	os.Setenv("YUNTA_DIR", dir)
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // children need not wait a second to end
 	code := m.Run()
+	for _, dir := range benchDirs {
+		os.RemoveAll(dir)
+	}
 	// A pool that was terminated and not waited for, as in the examples, is
 	// gone a moment later. A program that a test killed has left its folder to
 	// the next start.

@@ -1,7 +1,9 @@
 """Python's side of the benchmark "Peers": one job a line on standard input, its
-time in seconds a line on standard output. Everything that a job needs is made
-and ended in it, so that nothing of ours runs while others are measured."""
+figure a line on standard output: mostly seconds. Everything that a job needs is
+made and ended in it, so that nothing of ours runs while others are measured."""
 
+import dataclasses
+import importlib.util
 import itertools
 import json
 import multiprocessing
@@ -13,8 +15,31 @@ import time
 clock = time.perf_counter
 
 
+@dataclasses.dataclass
+class Point:
+    name: str
+    x: int
+    y: int
+
+
 def square(n):
     return n * n
+
+
+def same(x):
+    return x
+
+
+def turn(p):
+    return Point(p.name, p.y, p.x)
+
+
+def blob(size):
+    return bytes(size)
+
+
+def nothing():
+    pass
 
 
 def median_of(n, f):
@@ -35,25 +60,92 @@ def apply(n):
     return t
 
 
-def map(n, chunk=None):
-    args = list(range(n))
-    with multiprocessing.Pool(2) as pool:
-        pool.map(square, args[:1000])
+def arguments(n, of):
+    if of == "strings":
+        return [f"{i:020d}" for i in range(n)], same
+    if of == "structs":
+        return [Point("point", i, -i) for i in range(n)], turn
+    return list(range(n)), square
+
+
+def map(n, chunk=None, of="ints", workers=2):
+    args, f = arguments(n, of)
+    with multiprocessing.Pool(workers) as pool:
+        pool.map(f, args[:1000])
         start = clock()
-        out = pool.map(square, args, chunksize=chunk)
+        out = pool.map(f, args, chunksize=chunk)
         t = clock() - start
     pool.join()
-    assert out[-1] == (n - 1) ** 2
+    assert out[-1] == f(args[-1])
     return t / n
 
 
-def lock(n):
-    lock = multiprocessing.Lock()
+def results(n, size):
+    """Large results, made by the workers."""
+    with multiprocessing.Pool(2) as pool:
+        pool.map(blob, [size] * 2, chunksize=1)
+        start = clock()
+        for b in pool.imap_unordered(blob, itertools.repeat(size, n)):
+            assert len(b) == size
+        t = clock() - start
+    pool.join()
+    return t / n
+
+
+def imap_peak(n):
+    """The peak of memory after n tasks of a stream, in a process of its own."""
+    return float(subprocess.check_output([sys.executable, __file__, "imap_peak", str(n)]))
+
+
+def imap_peak_here(n):
+    with multiprocessing.Pool(2) as pool:
+        for _ in pool.imap(square, itertools.repeat(7, n), chunksize=100):
+            pass
+    pool.join()
+    # Not ru_maxrss, which is also that of whoever started this process.
+    with open("/proc/self/status") as f:
+        return max(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM:"))
+
+
+def lock(n, of="Lock"):
+    guard = multiprocessing.Lock() if of == "Lock" else multiprocessing.Semaphore(1)
     start = clock()
     for _ in itertools.repeat(None, n):
-        lock.acquire()
-        lock.release()
+        guard.acquire()
+        guard.release()
     return (clock() - start) / n
+
+
+def compete(lock, begin, seconds, waits, out):
+    begin.wait()
+    count, longest = 0, 0.0
+    end = clock() + seconds
+    while clock() < end:
+        if waits:
+            before = clock()
+            lock.acquire()
+            longest = max(longest, clock() - before)
+            lock.release()
+            count += 1
+            continue
+        for _ in itertools.repeat(None, 64):
+            lock.acquire()
+            lock.release()
+        count += 64
+    out.put((count, longest))
+
+
+def contended(n, waits=0, ms=300):
+    """Seconds a section of all together, or the longest wait."""
+    lock, begin, out = multiprocessing.Lock(), multiprocessing.Barrier(n), multiprocessing.SimpleQueue()
+    args = (lock, begin, ms / 1000, waits, out)
+    processes = [multiprocessing.Process(target=compete, args=args) for _ in range(n)]
+    for p in processes:
+        p.start()
+    found = [out.get() for _ in processes]
+    for p in processes:
+        p.join()
+    return max(w for _, w in found) if waits else ms / 1000 / sum(c for c, _ in found)
 
 
 def pool_and_result():
@@ -74,6 +166,39 @@ def first(n):
     """In a new process each: it imports multiprocessing before the clock runs."""
     me = [sys.executable, __file__, "first"]
     return statistics.median([float(subprocess.check_output(me)) for _ in range(n)])
+
+
+def start(n):
+    """n processes, started and waited for."""
+    begin = clock()
+    processes = [multiprocessing.Process(target=nothing) for _ in range(n)]
+    for p in processes:
+        p.start()
+    for p in processes:
+        p.join()
+    return clock() - begin
+
+
+def idle():
+    """What an idle worker of a pool takes, in bytes."""
+    return float(subprocess.check_output([sys.executable, __file__, "idle"]))
+
+
+def idle_here():
+    with multiprocessing.Pool(2) as pool:
+        pool.map(square, range(1000))
+        time.sleep(0.1)
+        sizes = []
+        for p in multiprocessing.active_children():
+            with open(f"/proc/{p.pid}/smaps_rollup") as f:
+                sizes += [int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:")]
+    pool.join()
+    return max(sizes)
+
+
+def script(path, n):
+    """A whole program, in a new python each."""
+    return median_of(n, lambda: subprocess.check_output([sys.executable, path]))
 
 
 def give_back(ours, theirs):
@@ -103,14 +228,39 @@ def echo(n, size):
     return t
 
 
+def loky_map(n, chunk, of="ints"):
+    """joblib's pool, in a process of its own, whose workers end with it."""
+    me = [sys.executable, __file__, "loky_map", str(n), str(chunk), of]
+    return float(subprocess.check_output(me))
+
+
+def loky_map_here(n, chunk, of):
+    from joblib.externals import loky
+
+    args, f = arguments(n, of)
+    with loky.get_reusable_executor(max_workers=2) as pool:
+        list(pool.map(f, args[:1000], chunksize=100))
+        start = clock()
+        out = list(pool.map(f, args, chunksize=chunk))
+        t = clock() - start
+    assert len(out) == n
+    return t / n
+
+
 def main():
     # What Linux had until Python 3.14, and still the fastest there is.
     multiprocessing.set_start_method("fork")
-    jobs = {f.__name__: f for f in (apply, map, lock, another, first, echo)}
-    if sys.argv[1:] == ["first"]:
-        print(pool_and_result())
+    here = {
+        "first": pool_and_result, "idle": idle_here, "imap_peak": lambda n: imap_peak_here(int(n)),
+        "loky_map": lambda n, chunk, of: loky_map_here(int(n), int(chunk), of),
+    }
+    if sys.argv[1:]:
+        print(here[sys.argv[1]](*sys.argv[2:]))
         return
-    print(sys.version.split()[0], flush=True)
+    loky = "loky" if importlib.util.find_spec("joblib") else ""
+    print(sys.version.split()[0], loky, flush=True)
+    jobs = (apply, map, results, imap_peak, lock, contended, another, first, start, idle, script, echo, loky_map)
+    jobs = {f.__name__: f for f in jobs}
     for line in sys.stdin:
         job = json.loads(line)
         print(jobs[job.pop("job")](**job), flush=True)
