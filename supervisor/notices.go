@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
@@ -58,6 +59,10 @@ func (w *worker) serve() {
 			p.finish(w, slots)
 			slots = slots[:0]
 			p.refill(w)
+			// Whoever waits for a result goes first, on this very thread: the read
+			// would hold it in the kernel until the runtime's monitor takes notice,
+			// which is many times what a short call takes.
+			runtime.Gosched()
 			continue
 		default:
 			err = fmt.Errorf("%w: kind %d from a child", wire.ErrProtocol, body[0])
