@@ -9,6 +9,7 @@ import (
 
 	"yunta/child/wire"
 	"yunta/ipc"
+	"yunta/oslock/mapped"
 )
 
 // recorder writes what becomes of tasks into the durable result file: that a
@@ -63,7 +64,8 @@ func (r *recorder) end(payload []byte, status ipc.RecordStatus) error {
 	r.begun = false
 	room, err := r.w.Room(len(payload))
 	if err == nil {
-		err = r.w.Commit(append(room, payload...), status)
+		// Anybody may cut the file off meanwhile.
+		err = mapped.Guard(func() error { return r.w.Commit(append(room, payload...), status) })
 	}
 	if err != nil {
 		return recordError{err}

@@ -7,6 +7,7 @@ import (
 
 	"yunta/child"
 	"yunta/ipc"
+	"yunta/oslock/mapped"
 )
 
 func (t *typedJob[A, R]) digest(i int) (d [sha256.Size]byte, ok bool) {
@@ -79,7 +80,8 @@ func (t *typedJob[A, R]) recordEnd(w *twin, r R, failure error) error {
 		if err != nil {
 			return err
 		}
-		return to.Commit(append(room, payload...), status)
+		// Anybody may cut the file off meanwhile.
+		return mapped.Guard(func() error { return to.Commit(append(room, payload...), status) })
 	})
 	if err != nil {
 		return err

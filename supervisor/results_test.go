@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -372,5 +373,28 @@ func TestResultsOfTheDead(t *testing.T) {
 		if s := p.Stats(); s.Interrupted != 10 {
 			t.Errorf("stats %+v", s)
 		}
+	})
+}
+
+// A file that somebody cuts off while the pool writes to it ends the call with
+// an error, and neither a worker nor the program.
+func TestResultsFileCutOff(t *testing.T) {
+	models(t, func(t *testing.T, o supervisor.PoolOptions) {
+		o.ResultsFile = filepath.Join(t.TempDir(), "results")
+		resumable(t, o, func(p *supervisor.Pool) {
+			if _, err := supervisor.Map(testContext(t), p, square, ints(100)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(o.ResultsFile, 64<<10); err != nil {
+				t.Fatal(err)
+			}
+			_, err := supervisor.Map(testContext(t), p, square, ints(100))
+			if !errors.Is(err, supervisor.ErrResultsFile) {
+				t.Errorf("got %v", err)
+			}
+			if s := p.Stats(); s.Died != 0 {
+				t.Errorf("stats %+v", s)
+			}
+		})
 	})
 }

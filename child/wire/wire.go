@@ -26,7 +26,7 @@ import (
 
 // Version of the protocol. It changes with any change of a frame or of a
 // mapped word.
-const Version = 1
+const Version = 2
 
 // Magic opens a Config, so that a stray byte on an inherited descriptor is
 // never taken for one.
