@@ -119,6 +119,7 @@ type ResultFile struct {
 	path  string
 	file  *os.File
 	head  resultsHeader
+	sum   uint32 // of head.id
 	opts  ResultsOptions
 	pid   int
 	lock  *oslock.FileLock // nil if this process did not open the file by path
@@ -163,6 +164,9 @@ func (f *ResultFile) sync() error {
 	}
 	return nil
 }
+
+// seed begins the checksum of a record at off.
+func (f *ResultFile) seed(off int64) uint32 { return seedAt(f.sum, off) }
 
 // Close closes the file, after a last sync if there was to be any. Its writers
 // should be closed before: one that is not keeps its extent mapped, and the lock

@@ -67,7 +67,7 @@ func (e *writtenExtent) seekEnd(f *ResultFile) (started int, err error) {
 			break
 		}
 		off := e.off + int64(e.at)
-		n, err := checkResult(e.bytes(), w, f.head.id.seed(off), w.size() <= checkedPayload)
+		n, err := checkResult(e.bytes(), w, f.seed(off), w.size() <= checkedPayload)
 		if err != nil {
 			return 0, f.damaged(off, err.Error())
 		}

@@ -215,7 +215,7 @@ func (c *resultsCursor) find(from int) int {
 		if w == 0 || !w.plausible() || w.size() > int64(len(b)-at) {
 			continue
 		}
-		if _, err := checkResult(b[at:], w, c.f.head.id.seed(c.off+int64(at)), true); err == nil {
+		if _, err := checkResult(b[at:], w, c.f.seed(c.off+int64(at)), true); err == nil {
 			return at
 		}
 	}
@@ -255,7 +255,7 @@ func (c *resultsCursor) look() (*Record, *damage) {
 			}
 			return nil, c.damage(to, "a record is missing")
 		}
-		n, err := checkResult(b[c.at:], w, c.f.head.id.seed(c.off+int64(c.at)), true)
+		n, err := checkResult(b[c.at:], w, c.f.seed(c.off+int64(c.at)), true)
 		if err != nil {
 			return nil, c.damage(c.resync(n, w), err.Error())
 		}

@@ -57,14 +57,17 @@ const (
 // fileID is what tells one result file from another.
 type fileID [16]byte
 
-// seed begins the checksum of whatever stands at off. A result file may hold
-// results that are result files: with the identity and the place in every
-// checksum, nothing in a payload passes for a part of the file around it.
-func (id *fileID) seed(off int64) uint32 {
-	var b [24]byte
-	copy(b[:], id[:])
-	binary.NativeEndian.PutUint64(b[16:], uint64(off))
-	return crc32.Checksum(b[:], castagnoli)
+// sum is what stands for the identity in checksums.
+func (id *fileID) sum() uint32 { return crc32.Checksum(id[:], castagnoli) }
+
+// seedAt begins the checksum of whatever stands at off, a multiple of 8, in a
+// file with that sum. A result file may hold results that are result files: with
+// the identity and the place in every checksum, nothing in a payload passes for a
+// part of the file around it.
+func seedAt(sum uint32, off int64) uint32 {
+	// Another start makes another checksum, so it is enough that no two places near
+	// each other start alike. The product tells those apart that are 32 GiB away.
+	return sum ^ uint32(off>>3) ^ uint32(off>>35)*0x9e3779b1
 }
 
 type resultsHeader struct {

@@ -282,7 +282,7 @@ func (f *ResultFile) make() error {
 
 // begin maps the words of a file that has a header, and checks its size.
 func (f *ResultFile) begin() error {
-	f.users, f.pid = 1, os.Getpid()
+	f.users, f.pid, f.sum = 1, os.Getpid(), f.head.id.sum()
 	if f.opts.ExtentSize == 0 {
 		f.opts.ExtentSize = int(f.head.extentSize)
 	}
@@ -303,8 +303,11 @@ func (f *ResultFile) begin() error {
 	f.ctl = ctl
 	f.end, f.reach, f.dirty = ctl.Uint64(resultsEnd), ctl.Uint64(resultsReach), ctl.Uint64(resultsDirty)
 	return f.guard(func() error {
+		if err := f.checkReach(); err != nil {
+			return err
+		}
 		storeMax(f.end, resultsBase)
-		return f.checkReach()
+		return nil
 	})
 }
 

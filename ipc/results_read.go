@@ -132,7 +132,7 @@ func (f *ResultFile) readRecord(off, size int64) (r Record, err error) {
 	default:
 		b = b[:w.size():w.size()]
 	}
-	l, err := checkResult(b, w, f.head.id.seed(off), true)
+	l, err := checkResult(b, w, f.seed(off), true)
 	if err != nil {
 		return r, f.damaged(off, err.Error())
 	}

@@ -91,7 +91,8 @@ type Record struct {
 //	120     8     status
 //	128     ...   entry, job, argument, payload
 //
-// Both checksums begin with the identity of the file and the record's offset.
+// Both checksums begin with the identity of the file and the offset of the record
+// (see seedAt).
 //
 // The writer fills in bytes 8 to 103 and what is before the payload, and
 // publishes the record as started with one store of the state word; then it

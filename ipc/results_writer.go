@@ -145,7 +145,7 @@ func (w *ResultWriter) begin(r *Record, kept []byte) error {
 		if err := w.ready(alignResult(head) + minPayload); err != nil {
 			return err
 		}
-		r.encodeHead(w.cur.bytes(), kept, w.f.head.id.seed(w.cur.off+int64(w.cur.at)))
+		r.encodeHead(w.cur.bytes(), kept, w.f.seed(w.cur.off+int64(w.cur.at)))
 		step("head written")
 		w.cur.publish(stateStarted, alignResult(head))
 		step("begun")
@@ -212,7 +212,7 @@ func (w *ResultWriter) take(n int) (writtenExtent, error) {
 	}
 	size := max(need, w.fresh)
 	off, reg, err := w.f.grow(size, w.number)
-	if errors.Is(err, syscall.ENOSPC) && size > need {
+	if noSpace(err) && size > need {
 		size = need
 		off, reg, err = w.f.grow(size, w.number)
 	}
@@ -221,6 +221,12 @@ func (w *ResultWriter) take(n int) (writtenExtent, error) {
 	}
 	w.fresh = min(max(w.fresh, 2*size), max(grain, int64(w.f.opts.ExtentSize)))
 	return writtenExtent{reg: reg, off: off, at: extentHeadBytes, raw: true}, nil
+}
+
+// noSpace says whether less might be had: of the disk, the quota, or what a file
+// may have.
+func noSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // Room returns an empty slice in mapped memory to append the payload to, with a
@@ -255,7 +261,7 @@ func (w *ResultWriter) move(n int) error {
 	old := w.cur.bytes()[:w.head]
 	b := next.bytes()
 	copy(b[16:w.head], old[16:])
-	binary.NativeEndian.PutUint32(b[8:], headChecksum(b, w.head, w.f.head.id.seed(next.off+int64(next.at))))
+	binary.NativeEndian.PutUint32(b[8:], headChecksum(b, w.head, w.f.seed(next.off+int64(next.at))))
 	step("record copied")
 	if w.from.off == 0 {
 		w.cur.publish(stateMoving, alignResult(w.head))
@@ -293,7 +299,7 @@ func (w *ResultWriter) commit(buf []byte, s RecordStatus, ended time.Time) error
 		}
 		e := &w.cur
 		size := alignResult(w.head + len(buf))
-		encodeOutcome(e.bytes(), w.head, len(buf), s, ended, w.f.head.id.seed(e.off+int64(e.at)))
+		encodeOutcome(e.bytes(), w.head, len(buf), s, ended, w.f.seed(e.off+int64(e.at)))
 		step("outcome written")
 		e.publish(stateCommitted, size)
 		step("committed")
