@@ -1,14 +1,24 @@
 // Package ipc carries values between processes: a msgpack codec, frames over
-// blocking pipes, and an anonymous mapped file of extents that many writers
-// fill with records while one reader copies them out.
+// blocking pipes, an anonymous mapped file of extents that many writers fill with
+// records while one reader copies them out, and a durable file of results.
 //
-// The three layers are independent. A [Codec] turns Go values into standard
+// The layers are independent. A [Codec] turns Go values into standard
 // msgpack and back. A frame puts a length before a body, exactly as Python's
 // multiprocessing.connection does, so that a Python process can read and write
 // it with Connection.recv_bytes and send_bytes. [Extents] keep large or many
 // values out of the pipe altogether: a writer encodes straight into mapped
 // memory, makes each value visible with one atomic store, and may be killed at
 // any instruction without the reader ever seeing half a value.
+//
+// A [ResultFile] keeps what was called and what came of it, for another run and
+// for people. Many processes write to it and read it at the same time, each through
+// its own mapping; nobody waits for anybody. A record is begun by one atomic store
+// and committed by another, so a writer may be killed at any instruction and loses
+// what it was writing, no more. Every record has checksums, and every extent says
+// where it belongs: a file that is damaged or cut off is told from one that is
+// not, and all that is whole in it can be read, and copied out with
+// [RepairResults]. Its format, version 1, is written down in results_header.go,
+// results_extent.go and results_record.go.
 //
 // The package does not start processes and does not know who is at the other
 // end; it has readers and writers only. It does not encrypt, and it does not
