@@ -40,6 +40,12 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+func (o *output) len() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Len()
+}
+
 // startCount starts yunta count on some trees and waits until its workers are there.
 func startCount(t *testing.T, workers int, trees ...string) *count {
 	t.Helper()

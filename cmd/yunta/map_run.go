@@ -314,8 +314,11 @@ func (r *mapRun) show(f *finished) error {
 // remark says at once what a job's output and exit status do not.
 func (r *mapRun) remark(f *finished) {
 	cut := f.died != "" || f.result.Cut()
-	if !f.failed() || !cut && f.result.End != jobs.NotStarted && f.result.Problem == "" && !r.bar.terminal {
+	if !f.failed() || r.printer.brokenPipe() {
 		return
+	}
+	if !cut && f.result.End != jobs.NotStarted && f.result.Problem == "" && !r.bar.terminal {
+		return // the summary will tell
 	}
 	tail := ""
 	switch {

@@ -86,10 +86,10 @@ func (s *summary) print(w io.Writer, name string) {
 	}
 }
 
-// rounded keeps three digits or so.
+// rounded keeps three digits or so, and whole seconds of what is long.
 func rounded(d time.Duration) time.Duration {
 	unit := time.Microsecond
-	for d >= 1000*unit {
+	for d >= 1000*unit && unit < time.Second {
 		unit *= 10
 	}
 	return d.Round(unit)

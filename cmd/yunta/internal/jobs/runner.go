@@ -124,6 +124,7 @@ func (r *runner) attempt(argv []string) (res Result) {
 		timer.Stop()
 	}
 	r.mu.Lock()
+	r.hold() // with a result that nobody reads, this process would end before the rest of the job has
 	r.running = nil
 	j.pid = 0 // it is reaped: the number may be another's
 	if published {
@@ -170,11 +171,7 @@ func (r *runner) start(argv []string) (*running, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.closing { // this process will not be here for long
-		r.mu.Unlock()
-		time.Sleep(time.Minute)
-		r.mu.Lock()
-	}
+	r.hold()
 	files := [3]uintptr{uintptr(r.stdin), uintptr(r.out.stdout.fd), uintptr(r.out.stderr.fd)}
 	attr := &syscall.ProcAttr{Env: r.env, Files: files[:], Sys: sysProcAttr()}
 	pid, err := syscall.ForkExec(path, argv, attr)
@@ -190,6 +187,15 @@ func (r *runner) start(argv []string) (*running, error) {
 		r.control.group(r.worker).Store(uint32(pid))
 	}
 	return r.running, nil
+}
+
+// hold does not return when this process is about to be killed. mu is held.
+func (r *runner) hold() {
+	for r.closing {
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+		r.mu.Lock()
+	}
 }
 
 // find returns the path of a command, and remembers it.
