@@ -32,6 +32,8 @@ type mapOptions struct {
 	bar     bool
 	null    bool
 	quiet   bool
+	results string
+	resume  bool
 
 	template template
 	values   []string // nil: from stdin
@@ -45,7 +47,7 @@ func newMapCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "map [flags] [--] COMMAND [ARGUMENT...] [::: VALUE...]",
 		Short: "Run a command for each value, several at a time",
-		Long: `Runs COMMAND once for each value, as many at a time as there are usable cores. The values are the
+		Long: fmt.Sprintf(`Runs COMMAND once for each value, as many at a time as there are usable cores. The values are the
 lines of standard input (an empty line is an empty value), or what stands after ":::"; standard
 input is not read then. A value is one argument, as it is, whatever is in it: no shell reads it.
 It takes the place of each {} in COMMAND and its arguments, or stands behind them if there is none.
@@ -67,12 +69,18 @@ whatever a job has started; elsewhere, what has not left the job's process group
 that ended by itself has left running in a session of its own (setsid) is left alone; the
 rest of what it left goes at the end at the latest.
 
+With --results each job's command, exit status, times and output (of each stream the first %d MiB) are
+in that file as soon as it has ended, whatever dies then. With --resume a job whose very command has
+succeeded before is not run again, and its output not printed again; values may have been
+added, removed or moved meanwhile. "yunta results FILE" shows what is in it.
+
 Exit status: 0 all jobs succeeded; 1 some failed, or the values could not be read; 2 bad command
 line; 126 or 127 COMMAND cannot be run or was not found, and nothing was begun; 128 and the signal's
-number when a signal ended it (130 for Ctrl-C, 141 when the reader of its output has gone away).`,
+number when a signal ended it (130 for Ctrl-C, 141 when the reader of its output has gone away).`, keptOutput>>20),
 		Example: `  ls *.flac | yunta map -- flac -d
   find . -name '*.log' -print0 | yunta map -0 -- gzip -9
   yunta map -j 2 -k --tag -- ping -c 1 ::: one.example two.example
+  yunta map --results done.yunta --resume -- ./simulate --seed < seeds
   yunta map -- sh -c 'convert "$1" "${1%.png}.jpg"' sh ::: *.png`,
 		Args: func(_ *cobra.Command, args []string) (err error) {
 			o.template, o.values, err = splitCommand(args)
@@ -101,6 +109,8 @@ number when a signal ended it (130 for Ctrl-C, 141 when the reader of its output
 	f.BoolVar(&o.bar, "bar", false, "show how far it is, on a terminal")
 	f.BoolVarP(&o.null, "null", "0", false, "values end with a NUL byte, not with the line")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no summary")
+	f.StringVar(&o.results, "results", "", "keep what becomes of each job in this file, see yunta results")
+	f.BoolVar(&o.resume, "resume", false, "go on with --results FILE: run only what has not succeeded")
 	return cmd
 }
 
@@ -116,6 +126,12 @@ func (o *mapOptions) check() error {
 		return usagef("--retries is %d, must not be negative", o.retries)
 	case o.null && o.values != nil:
 		return usagef("--null is about standard input, which is not read when values are given after :::")
+	case o.resume && o.results == "":
+		return usagef("--resume needs --results FILE, the file to go on with")
+	case o.results != "" && !o.resume && !o.dryRun:
+		if _, err := os.Lstat(o.results); err == nil {
+			return usagef("--results %s: the file is there already: go on with it by --resume, or name another", o.results)
+		}
 	}
 	return nil
 }

@@ -272,3 +272,48 @@ esac`
 		t.Errorf("%d processes are left, want the daemon", n)
 	}
 }
+
+// Jobs that had ended when everything died are not run again, and all others are.
+func TestMapKilledAndResumed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, results := filepath.Join(dir, "log"), filepath.Join(dir, "results")
+	args := []string{"-j", "2", "--results", results, "--resume", "--", "sh", "-c", `echo $1 >>"$0"; echo out $1`, log, "{}", ":::"}
+	const n = 400
+	for i := range n {
+		args = append(args, fmt.Sprint("job", i))
+	}
+	lines := func() []string {
+		b, _ := os.ReadFile(log)
+		return strings.Fields(string(b))
+	}
+	kills := 0
+	for kills < 5 {
+		m := startMap(t, nil, args...)
+		before := len(lines())
+		waitFor(t, "some jobs to run", func() bool { return len(lines()) > before+n/10 || len(lines()) > n*9/10 })
+		_ = m.cmd.Process.Kill()
+		_ = m.cmd.Wait() // says that it was killed
+		kills++
+	}
+	m := startMap(t, nil, args...)
+	if status := m.wait(t); status != 0 || m.stderr.String() != "" {
+		t.Errorf("status %d, stderr %q", status, m.stderr.String())
+	}
+	ran := map[string]int{}
+	for _, l := range lines() {
+		ran[l]++
+	}
+	again := 0
+	for _, times := range ran {
+		again += times - 1
+	}
+	// Of each killed run what ran just then, and what one of its workers had done but not yet recorded.
+	if len(ran) != n || again > 2*kills {
+		t.Errorf("%d jobs ran, want %d; %d ran again, at most %d may", len(ran), n, again, 2*kills)
+	}
+	m = startMap(t, nil, args...)
+	if status := m.wait(t); status != 0 || m.stdout.String() != "" {
+		t.Errorf("when all is done: status %d, stdout %q", status, m.stdout.String())
+	}
+}

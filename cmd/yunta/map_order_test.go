@@ -153,7 +153,7 @@ func TestSummaryKeepsLittle(t *testing.T) {
 	for i, ms := range rand.New(rand.NewPCG(1, 2)).Perm(1000) {
 		f := &finished{number: i + 1, value: fmt.Sprint(ms)}
 		f.result.Elapsed = time.Duration(ms) * time.Millisecond
-		f.result.Code = ms % 2
+		f.result.End, f.result.Code = jobs.Exited, ms%2
 		s.add(f)
 	}
 	if s.succeeded != 500 || s.failed != 500 || len(s.failures) != failedShown {

@@ -17,6 +17,7 @@ type finished struct {
 	value  string
 	result jobs.Result
 	died   string   // why there is no result, if there is none
+	before bool     // it succeeded in an earlier run, which has printed its output
 	rest   []string // files with what a dead worker's job had written, stdout and stderr by their names
 	spill  spilled  // where its value and output are while they wait
 }
@@ -72,12 +73,12 @@ func (p *printer) one(w io.Writer, f *finished, o jobs.Output, suffix string) er
 }
 
 func (p *printer) pieces(w io.Writer, f *finished, o jobs.Output, suffix string) error {
+	if o.File != "" {
+		return p.file(w, o.File, o.Size)
+	}
 	if len(o.Data) > 0 {
 		_, err := w.Write(o.Data)
 		return err
-	}
-	if o.File != "" {
-		return p.file(w, o.File, o.Size)
 	}
 	for _, name := range f.rest {
 		if filepath.Ext(name) == suffix {

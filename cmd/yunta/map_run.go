@@ -26,6 +26,9 @@ import (
 // worker to go on with while this process is busy printing.
 const lookAheadJobs = 8
 
+// keptOutput is how much of the beginning of each output a file of results keeps, in bytes.
+const keptOutput = 16 << 20
+
 // A mapRun is one run of yunta map.
 type mapRun struct {
 	o       mapOptions
@@ -123,11 +126,16 @@ func (r *mapRun) running() (n int) {
 func (r *mapRun) run(ctx context.Context) error {
 	r.summary.begun = time.Now()
 	r.bar.start(int64(len(r.o.values)))
+	keep, ahead := 0, lookAheadJobs
+	if r.o.results != "" {
+		keep, ahead = keptOutput, 2 // each of them may have that much
+	}
 	pool, err := supervisor.NewPool(ctx, supervisor.PoolOptions{
 		Name: "map", Processes: r.o.jobs, OnDemand: true, Pin: r.o.pin.value(), Retries: r.o.retries, Stderr: r.bar,
 		Initializer: mapBegin.Bind(jobs.Settings{
-			Dir: r.spill.Path(), Timeout: r.o.timeout, Grace: r.o.grace, Retries: r.o.retries, Env: withheld(),
+			Dir: r.spill.Path(), Timeout: r.o.timeout, Grace: r.o.grace, Keep: keep, Retries: r.o.retries, Env: withheld(),
 		}),
+		ResultsFile: r.o.results, Resume: r.o.resume,
 	})
 	if err != nil {
 		return err
@@ -135,7 +143,7 @@ func (r *mapRun) run(ctx context.Context) error {
 	r.mu.Lock()
 	r.pool = pool
 	r.mu.Unlock()
-	view := pool.With(supervisor.CallOptions{ChunkSize: 1, Buffer: lookAheadJobs * r.o.jobs})
+	view := pool.With(supervisor.CallOptions{ChunkSize: 1, Buffer: ahead * r.o.jobs})
 	for res, err := range supervisor.IMapResults(ctx, view, mapJob, r.arguments()) {
 		if err != nil {
 			r.fail(err)
@@ -219,7 +227,15 @@ func (r *mapRun) arguments() iter.Seq2[[]string, error] {
 
 // take deals with a job that has ended.
 func (r *mapRun) take(res supervisor.Result[jobs.Result]) error {
-	f := &finished{number: res.Index + 1, result: res.Value}
+	f := &finished{number: res.Index + 1, result: res.Value, before: res.Resumed}
+	if f.before {
+		f.result = jobs.Result{End: jobs.Exited}
+	}
+	for _, out := range []*jobs.Output{&f.result.Stdout, &f.result.Stderr} {
+		if out.File != "" {
+			out.Data = nil // that is for the file of results
+		}
+	}
 	r.mu.Lock()
 	f.value = r.values[res.Index]
 	delete(r.values, res.Index)

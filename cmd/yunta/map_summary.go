@@ -18,6 +18,7 @@ const (
 type summary struct {
 	begun                   time.Time
 	succeeded, failed, left int // left: never begun
+	before                  int // succeeded in an earlier run
 	slowest                 []remembered
 	failures                []remembered
 }
@@ -32,6 +33,9 @@ type remembered struct {
 
 func (s *summary) add(f *finished) {
 	switch {
+	case f.before:
+		s.before++
+		return
 	case f.failed():
 		s.failed++
 		if len(s.failures) < failedShown {
@@ -65,6 +69,9 @@ func (s *summary) print(w io.Writer, name string) {
 	left := ""
 	if s.left > 0 {
 		left = fmt.Sprintf(", %d not begun", s.left)
+	}
+	if s.before > 0 {
+		left += fmt.Sprintf(", %d done before", s.before)
 	}
 	fmt.Fprintf(w, "%s: %s in %s: %d succeeded, %d failed%s\n",
 		name, plural(s.succeeded+s.failed, "job"), rounded(time.Since(s.begun)), s.succeeded, s.failed, left)

@@ -25,6 +25,7 @@ const (
 // outputs are the two files that a worker's jobs write to.
 type outputs struct {
 	dir            string
+	most           int // see Settings.Keep
 	worker, pid    int
 	sequence       int
 	stdout, stderr file
@@ -90,6 +91,10 @@ func (o *outputs) take(f *file, out *Output, alone bool) error {
 	switch {
 	case st.Size > inline:
 		out.File = f.name
+		out.Data = make([]byte, min(st.Size, int64(o.most)))
+		n, err := readAll(f.fd, out.Data) // of a copy alone
+		out.Data = out.Data[:n]
+		out.Cut = err != nil || int64(n) < st.Size
 		_ = unix.Close(f.fd)
 		f.name = ""
 		return nil

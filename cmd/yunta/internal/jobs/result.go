@@ -7,45 +7,40 @@ import (
 )
 
 // End says how a job ended.
-type End uint8
+type End string
 
 // The ends.
 const (
-	Exited     End = iota // by itself: see Code and Signal
-	NotStarted            // it could not be started: see Problem
-	TimedOut              // it was stopped after Settings.Timeout
-	Stopped               // it was stopped because the run was
-	NotRun                // the run ended before its turn
+	Exited     End = "exited"      // by itself: see Code and Signal
+	NotStarted End = "not started" // it could not be: see Problem
+	TimedOut   End = "timed out"   // it was stopped after Settings.Timeout
+	Stopped    End = "stopped"     // because the run was
+	NotRun     End = "not run"     // the run ended before its turn
 )
 
-// Result is what became of a job.
+// Result is what became of a job. A file of results keeps it under these names.
 type Result struct {
-	//lint:ignore U1000 it is an option of the encoder
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // the same
-
-	End      End
-	Code     int            // exit status; 127 and 126 of a job that could not be started; -1 when a signal ended it
-	Signal   syscall.Signal // that ended it, or 0
-	Core     bool           // it dumped core
-	Problem  string         // why it could not be started, or why its output is not whole
-	DiskFull bool           // the spill folder's disk has no room left
-	Attempts int            // how often it was started
-	Start    int64          // of the last attempt, in nanoseconds since 1970
-	Elapsed  time.Duration
-	Worker   int
-	CPU      int // where it was waited for; -1 where the system does not tell
-	Stdout   Output
-	Stderr   Output
+	End      End            `msgpack:"end"`
+	Code     int            `msgpack:"exit"`                 // status; 127 and 126 of a job that could not be started; -1 when a signal ended it
+	Signal   syscall.Signal `msgpack:"signal,omitempty"`     // that ended it
+	Core     bool           `msgpack:"core_dump,omitempty"`  // it dumped core
+	Problem  string         `msgpack:"problem,omitempty"`    // why it could not be started, or why its output is not whole
+	DiskFull bool           `msgpack:"disk_full,omitempty"`  // the spill folder's disk has no room left
+	Attempts int            `msgpack:"attempts"`             // how often it was started
+	Start    int64          `msgpack:"start_ns"`             // of the last attempt, in nanoseconds since 1970
+	Elapsed  time.Duration  `msgpack:"elapsed_ns,omitempty"` // of the last attempt
+	Worker   int            `msgpack:"worker"`
+	CPU      int            `msgpack:"cpu"` // where it was waited for; -1 where the system does not tell
+	Stdout   Output         `msgpack:"stdout"`
+	Stderr   Output         `msgpack:"stderr"`
 }
 
 // Output is what a job has written to one of its two files.
 type Output struct {
-	//lint:ignore U1000 it is an option of the encoder
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // the same
-
-	Data []byte // all of it, when it is little
-	File string // else the base name of a file in the spill folder, which is the receiver's to remove
-	Size int64
+	Data []byte `msgpack:"data,omitempty"` // all of it, when it is little; else as much of its beginning as Settings.Keep says
+	File string `msgpack:"file,omitempty"` // when it is much: the base name of a file in the spill folder, which is the receiver's to remove
+	Size int64  `msgpack:"size"`           // in bytes
+	Cut  bool   `msgpack:"cut,omitempty"`  // Data is only the beginning
 }
 
 // Succeeded reports whether the job ran and exited with status 0. It makes Result a child.Succeeder.

@@ -18,6 +18,7 @@ type Settings struct {
 	Dir     string        // the spill folder, absolute
 	Timeout time.Duration // of each attempt; 0 for none
 	Grace   time.Duration // between SIGTERM and SIGKILL
+	Keep    int           // how many bytes of an output that is too large for the result are in it all the same
 	Retries int           // how often a job that failed is tried again
 	Env     []string      // added to the jobs' environment: what a worker does not inherit from its supervisor
 }
@@ -55,7 +56,7 @@ func Begin(_ context.Context, s Settings) (struct{}, error) {
 	r := &runner{
 		Settings: s, worker: self.Worker, paths: map[string]string{},
 		env: slices.Concat(os.Environ(), s.Env),
-		out: outputs{dir: s.Dir, worker: self.Worker, pid: self.PID},
+		out: outputs{dir: s.Dir, most: s.Keep, worker: self.Worker, pid: self.PID},
 	}
 	err := adopt()
 	if err == nil {
@@ -182,7 +183,7 @@ func (r *runner) start(argv []string) (*running, error) {
 		delete(r.paths, argv[0]) // it may have moved
 		return nil, explain(argv, err)
 	}
-	r.running = &running{pid: pid}
+	r.running = &running{pid: pid, reason: Exited}
 	if published {
 		r.control.group(r.worker).Store(uint32(pid))
 	}
