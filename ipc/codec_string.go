@@ -3,6 +3,8 @@ package ipc
 import (
 	"encoding/binary"
 	"math"
+	"strings"
+	"unsafe"
 )
 
 func strHead(n int) int {
@@ -136,9 +138,47 @@ func decodeByteSlices(src []byte, dst [][]byte) (n, i int, st status) {
 		if st != statusOK {
 			return n, i, st
 		}
-		dst[n] = append(make([]byte, 0, len(b)), b...)
+		c := make([]byte, len(b)) // with nothing between these two lines it is not cleared first
+		copy(c, b)
+		dst[n] = c
 		i = next
 		n++
 	}
 	return n, i, statusOK
+}
+
+// DecodeInPieces is Decode for a value so large that src should not stay in
+// memory as long as the copy grows: a string or a byte slice is copied piece
+// bytes at a time, and passed is told after each how many bytes of src, counted
+// from its start, will not be read again. Other types are decoded at once.
+func (c *Codec[T]) DecodeInPieces(src []byte, piece int, passed func(n int)) (v T, rest []byte, err error) {
+	if c.plan.shape != shapeString && c.plan.shape != shapeBytes {
+		return c.Decode(src)
+	}
+	from, next, st := readString(src, 0)
+	if st != statusOK {
+		return c.Decode(src) // nil, or the error
+	}
+	// A Builder's memory is not cleared before it is written.
+	var b strings.Builder
+	b.Grow(len(from))
+	head := next - len(from)
+	for at := 0; at < len(from); {
+		to := min(at+max(piece, 1), len(from))
+		b.Write(from[at:to])
+		at = to
+		passed(head + at)
+	}
+	s := b.String()
+	if c.plan.shape == shapeString {
+		*(*string)(unsafe.Pointer(&v)) = s // T's kind is string
+		return v, src[next:], nil
+	}
+	// Nobody else has the string: its memory is as good as that of a slice.
+	data := unsafe.Slice(unsafe.StringData(s), len(s))
+	if len(s) == 0 {
+		data = []byte{}
+	}
+	*(*[]byte)(unsafe.Pointer(&v)) = data // T is a slice of bytes
+	return v, src[next:], nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"yunta/oslock"
 	"yunta/oslock/mapped"
@@ -29,9 +30,12 @@ const (
 	maxExtentSize int64 = 1 << 36
 
 	// maxCached is how many bytes of free extents above the usual size keep
-	// their memory: two values of 64 MiB, one in each direction. Reused pages
-	// take 8.8 GiB/s, fresh ones 2.
+	// their memory for good: two values of 64 MiB, one in each direction. Reused
+	// pages take 8.8 GiB/s, fresh ones 2. While such values come and go it is
+	// maxWarm, until none has for keepWarm.
 	maxCached = 128 << 20
+	maxWarm   = 1 << 30
+	keepWarm  = time.Second
 
 	defaultExtentSize = 1 << 20
 	defaultBudget     = 64
@@ -120,7 +124,13 @@ type Extents struct {
 	mu     sync.Mutex // guards what follows, and trimming against reclaiming
 	lock   *oslock.Lock
 	permit *oslock.Semaphore
+	cooler *time.Timer // the owner's, once it was needed
+	warm   bool        // it is set
 	closed bool
+
+	cooling sync.Mutex   // held while cool gives memory back; taken before mu
+	warmest int64        // maxWarm, but in tests
+	freed   atomic.Int64 // when an extent above the usual size last became free, in nanoseconds
 }
 
 // CreateExtents makes the file: on Linux a sealed memfd, elsewhere an unlinked
@@ -172,7 +182,7 @@ func OpenExtents(f *os.File) (*Extents, error) {
 }
 
 func openExtents(f *os.File, h header, owner bool) (*Extents, error) {
-	x := &Extents{file: f, head: h, owner: owner}
+	x := &Extents{file: f, head: h, owner: owner, warmest: maxWarm}
 	ctl, err := mapped.Map(f, h.tableOff(), tableSize)
 	if err != nil {
 		return nil, fmt.Errorf("ipc: extents: %w", err)
@@ -203,6 +213,13 @@ func (x *Extents) Close() error {
 		return nil
 	}
 	x.closed = true
+	if x.cooler != nil {
+		x.cooler.Stop()
+	}
+	x.mu.Unlock()
+	x.cooling.Lock() // cool touches the table
+	defer x.cooling.Unlock()
+	x.mu.Lock()
 	var errs []error
 	if x.lock != nil {
 		errs = append(errs, x.lock.Close())

@@ -55,14 +55,23 @@ func (x *Extents) drop(id uint32, gen uint64) error {
 // took the last reference comes here, and ReclaimWriter after a death.
 func (x *Extents) free(e entry, w entryWord) error {
 	var err error
-	if n := int64(e.size.Load()); n > x.head.extentSize && x.cached(e) > maxCached {
-		// Under mu, so that ReclaimWriter does not free it and somebody use it
-		// while its memory goes.
-		x.mu.Lock()
-		if e.load() == w {
-			err = x.discard(e)
+	if n := int64(e.size.Load()); n > x.head.extentSize {
+		limit := int64(maxCached)
+		if x.owner {
+			limit = x.warmest
 		}
-		x.mu.Unlock()
+		switch cached := x.cached(e); {
+		case cached > limit:
+			// Under mu, so that ReclaimWriter does not free it and somebody use it
+			// while its memory goes.
+			x.mu.Lock()
+			if e.load() == w {
+				err = x.discard(e)
+			}
+			x.mu.Unlock()
+		case cached > maxCached:
+			x.coolLater()
+		}
 	}
 	step("about to free")
 	if !e.swap(w, w.freed()) {
@@ -73,6 +82,45 @@ func (x *Extents) free(e entry, w entryWord) error {
 		err = errors.Join(err, x.release())
 	}
 	return err
+}
+
+// coolLater sees to it that what is free keeps no more than maxCached when no
+// large values have come and gone for a while.
+func (x *Extents) coolLater() {
+	x.freed.Store(time.Now().UnixNano())
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.closed || x.warm:
+		return
+	case x.cooler == nil:
+		x.cooler = time.AfterFunc(keepWarm, x.cool)
+	default:
+		x.cooler.Reset(keepWarm)
+	}
+	x.warm = true
+}
+
+func (x *Extents) cool() {
+	x.cooling.Lock()
+	defer x.cooling.Unlock()
+	left := keepWarm - time.Since(time.Unix(0, x.freed.Load()))
+	x.mu.Lock()
+	if x.closed {
+		x.mu.Unlock()
+		return
+	}
+	if x.warm = left > 0; x.warm {
+		x.cooler.Reset(left)
+	}
+	x.mu.Unlock()
+	if left > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reclaimPatience)
+	defer cancel()
+	// Whoever fails here, and when, some memory stays where it was.
+	_ = x.locked(ctx, func() error { x.trim(x.head.extentSize, maxCached); return nil })
 }
 
 // cached is how many bytes e and the free extents above the usual size hold.

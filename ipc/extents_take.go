@@ -149,7 +149,7 @@ scan:
 		return x.mark(any, writer, permit)
 	}
 	// No memory left: take it from the free extents, and try once more.
-	if !errors.Is(err, syscall.ENOSPC) || !x.trim() {
+	if !errors.Is(err, syscall.ENOSPC) || !x.trim(0, 0) {
 		return -1, err
 	}
 	switch {
@@ -218,9 +218,10 @@ func (x *Extents) mark(id int, writer uint32, permit bool) (int, error) {
 	return id, nil
 }
 
-// trim takes the memory of all free extents. They are free and the lock is
-// held, so nobody can begin to use one.
-func (x *Extents) trim() bool {
+// trim takes the memory of free extents above some size, but for the first
+// keep bytes of it, and reports whether there was any. They are free and the
+// lock is held, so nobody can begin to use one.
+func (x *Extents) trim(above, keep int64) bool {
 	found := false
 	for id := range maxExtents {
 		e := x.entry(id)
@@ -228,7 +229,11 @@ func (x *Extents) trim() bool {
 		case stateNone:
 			return found
 		case stateFree:
-			if e.reserved.Load() > 0 {
+			have := int64(e.reserved.Load())
+			if have == 0 || int64(e.size.Load()) <= above {
+				continue
+			}
+			if keep -= have; keep < 0 {
 				found = x.discard(e) == nil || found
 			}
 		}

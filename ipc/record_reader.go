@@ -3,6 +3,8 @@ package ipc
 import (
 	"fmt"
 	"sync/atomic"
+
+	"yunta/oslock/mapped"
 )
 
 // A chain that goes in a circle must not keep the reader for ever.
@@ -10,6 +12,10 @@ const (
 	maxHops    = 64      // empty records that one call of Next passes
 	maxRecords = 1 << 20 // records that Done drops, more than are ever left unread
 )
+
+// punchFrom is the least value, in bytes, whose memory goes as it is read; that
+// of smaller ones is kept for the next: fresh pages cost four times as much.
+const punchFrom = maxWarm / 2
 
 // errReaderDone is what a reader returns after Done; made once, since Done is on
 // the path of every chain.
@@ -29,6 +35,8 @@ type RecordReader struct {
 	kind   uint8
 	count  int // what was given out of it
 	bytes  int
+	last   int // of these, what Next returned last
+	passed int // offset in the extent up to which Passed has given pages back
 	ended  bool
 	err    error
 }
@@ -106,6 +114,45 @@ func (r *RecordReader) Next() (kind uint8, count int, body []byte, ok bool, err 
 	return kind, count, body, ok, nil
 }
 
+// Passed says that the first n bytes of the body that Next returned last will
+// not be read again. Their pages leave this process's memory, and those of a
+// very large value the file's too: so whoever copies a large value, and says
+// Passed as it goes, never has all of it in memory twice. Nothing happens but
+// on Linux.
+func (r *RecordReader) Passed(n int) {
+	if r.at == 0 || r.peek || r.err != nil || n <= 0 || n > r.last {
+		return
+	}
+	reg, err := r.x.region(r.at.id())
+	if err != nil {
+		return
+	}
+	end := r.at.off() + recordHead + r.bytes - r.last + n
+	from, to := roundUpTo(max(r.at.off()+recordHead+r.bytes-r.last, r.passed), mapped.PageSize()), end&^(mapped.PageSize()-1)
+	if from >= to {
+		return
+	}
+	reg.Forget(from, to-from)
+	r.passed = to
+	if r.last < punchFrom {
+		return
+	}
+	// These pages hold one value and nothing else, so nobody can be about to
+	// write there; that they have no memory must be said before it is so.
+	e := r.x.entry(int(r.at.id()))
+	_ = r.x.guard(func() error {
+		if w := e.load(); w.state() != stateUsed || w.gen() != r.at.gen() {
+			return nil
+		}
+		if e.reserved.Load() > uint64(from)&^(grain-1) {
+			e.reserved.Store(uint64(from) &^ (grain - 1))
+		}
+		return mapped.Discard(r.x.file, int64(e.off.Load())+int64(from), int64(to-from))
+	})
+}
+
+func roundUpTo(n, size int) int { return (n + size - 1) &^ (size - 1) }
+
 // counts reads and checks the commit word.
 func (r *RecordReader) counts() (count, bytes int, err error) {
 	c := r.commit.Load()
@@ -130,6 +177,7 @@ func (r *RecordReader) fresh() (kind uint8, count int, body []byte, ok bool, err
 		return 0, 0, nil, false, err
 	}
 	count, body = n-r.count, r.body[r.bytes:bytes:bytes]
+	r.last = bytes - r.bytes
 	r.count, r.bytes = n, bytes
 	return r.kind, count, body, true, nil
 }
@@ -172,7 +220,7 @@ func (r *RecordReader) open(ref Ref) error {
 	r.at, r.kind = ref, uint8(meta)
 	r.commit, r.link = reg.Uint64(off), reg.Uint64(off+8)
 	r.body = reg.Bytes()[off+recordHead:]
-	r.count, r.bytes = 0, 0
+	r.count, r.bytes, r.last, r.passed = 0, 0, 0, 0
 	return nil
 }
 

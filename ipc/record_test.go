@@ -591,10 +591,11 @@ func TestTakeGive(t *testing.T) {
 func TestExtentsDiscard(t *testing.T) {
 	t.Parallel()
 	x := testExtents(t, ExtentOptions{ExtentSize: 64 << 10})
-	const n = 6
+	const n, warmest = 6, 256 << 20
+	x.warmest = warmest
 	var ids []uint32
 	for range n {
-		e, err := x.TakeUnbudgeted(1, maxCached/4)
+		e, err := x.TakeUnbudgeted(1, warmest/4)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -610,10 +611,10 @@ func TestExtentsDiscard(t *testing.T) {
 	for _, id := range ids {
 		kept += x.entry(int(id)).reserved.Load()
 	}
-	if kept > maxCached || kept < maxCached/2 {
-		t.Errorf("free extents keep %d bytes, limit %d", kept, maxCached)
+	if kept > warmest || kept < warmest/2 {
+		t.Errorf("free extents keep %d bytes, limit %d", kept, warmest)
 	}
-	e, err := x.TakeUnbudgeted(1, maxCached/4)
+	e, err := x.TakeUnbudgeted(1, warmest/4)
 	if err != nil {
 		t.Fatal(err)
 	}

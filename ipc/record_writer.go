@@ -108,7 +108,7 @@ func (w *RecordWriter) place(ctx context.Context) error {
 		} else {
 			w.spared = 0
 		}
-		if w.spared >= tradeAfter {
+		if w.spared >= tradeAfter || w.e.reserved.Load() < uint64(len(w.ext)) { // or the reader gave memory back
 			w.spared = 0
 			return w.replace(ctx, minRoom, false)
 		}

@@ -150,7 +150,7 @@ func BenchmarkEcho(b *testing.B) {
 	for _, size := range []struct {
 		name  string
 		bytes int
-	}{{"64KiB", 64 << 10}, {"1MiB", 1 << 20}, {"16MiB", 16 << 20}, {"64MiB", 64 << 20}} {
+	}{{"64KiB", 64 << 10}, {"1MiB", 1 << 20}, {"16MiB", 16 << 20}, {"64MiB", 64 << 20}, {"256MiB", 256 << 20}} {
 		b.Run(size.name, func(b *testing.B) {
 			data := make([]byte, size.bytes)
 			benchModels(b, func(b *testing.B, p *supervisor.Pool) {

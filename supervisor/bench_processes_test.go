@@ -170,7 +170,7 @@ func oursEcho(b *testing.B) (t time.Duration) {
 				b.Fatal(len(got), err)
 			}
 		}
-		for range 2 { // until both heaps have what they need
+		for range 8 { // until both heaps have what they need
 			once()
 		}
 		t = medianOf(3, once)

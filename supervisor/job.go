@@ -94,7 +94,16 @@ type typed interface {
 // function, so that nothing is allocated where there are none.
 type refuser interface {
 	refuse(i int, err error)
+	// passed hears how much of the body will not be read again.
+	passed(n int)
 }
+
+// A result of so many bytes leaves the mapped memory while it is copied out, a
+// piece at a time: or the parent would have it twice.
+const (
+	largeResult = 64 << 20
+	resultPiece = 8 << 20
+)
 
 // typedJob holds arguments and results: of all tasks, or of those in flight
 // when it is a ring (mask is its size less one then).
@@ -161,6 +170,13 @@ func (t *typedJob[A, R]) decode(lo, n int, body []byte, bad refuser) {
 	defer t.ring.RUnlock()
 	a := lo & t.mask
 	out := t.out[a : a+n]
+	if n == 1 && len(body) >= largeResult && t.res.Bare() {
+		r, err := t.res.DecodeInPieces(body, resultPiece, bad.passed)
+		if out[0] = r; err != nil {
+			bad.refuse(lo, child.LocalError(child.StageDecodeResult, err))
+		}
+		return
+	}
 	if t.res.Bare() {
 		done, _, err := t.res.DecodeAll(body, out)
 		if err != nil {

@@ -377,6 +377,9 @@ func (c *chunk) read() (from, n int, err error) {
 // refuse takes note of a result that cannot be decoded.
 func (c *chunk) refuse(i int, err error) { c.bad = append(c.bad, failure{i, err, true}) }
 
+// passed gives the memory of what was copied out back.
+func (c *chunk) passed(n int) { c.reader.Passed(n) }
+
 // failed decides what a failed attempt at a task leads to.
 func (p *core) failed(c *chunk, f failure) {
 	j := c.job

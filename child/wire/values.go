@@ -120,6 +120,12 @@ func (v *Values[T]) DecodeAll(src []byte, dst []T) (n int, rest []byte, err erro
 	return v.codec.DecodeAll(src, dst)
 }
 
+// DecodeInPieces decodes one bare value, see [ipc.Codec.DecodeInPieces].
+func (v *Values[T]) DecodeInPieces(src []byte, piece int, passed func(n int)) (x T, err error) {
+	x, _, err = v.codec.DecodeInPieces(src, piece, passed)
+	return x, err
+}
+
 // Wrap appends body as a bin 32.
 func Wrap(dst, body []byte) []byte {
 	dst = append(dst, 0xc6)

@@ -118,6 +118,17 @@ func (r *Region) Sync(off, size int) error {
 	return nil
 }
 
+// Forget takes the pages that lie whole between off and off+size out of this
+// process's memory, until they are touched again. What they hold stays, and
+// stays in the file's memory: see [Discard] for that. It is a hint, and does
+// nothing but on Linux.
+func (r *Region) Forget(off, size int) {
+	from, to := (off+pageSize-1)/pageSize*pageSize, (off+size)/pageSize*pageSize
+	if off >= 0 && from < to && to <= len(r.data) {
+		forget(r.data[from:to])
+	}
+}
+
 // Unmap gives the mapping back. Memory got from the region must not be touched
 // afterwards. Unmapping again does nothing.
 func (r *Region) Unmap() error {

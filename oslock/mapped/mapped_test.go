@@ -114,6 +114,23 @@ func TestWordsPanicOnBadOffset(t *testing.T) {
 	}
 }
 
+func TestForget(t *testing.T) {
+	t.Parallel()
+	page := PageSize()
+	r := mustMap(t, tempFile(t, int64(4*page)), 0, 4*page)
+	for i := range r.Bytes() {
+		r.Bytes()[i] = byte(i / page)
+	}
+	for _, row := range [][2]int{{0, 4 * page}, {1, 2 * page}, {page, page}, {5, 10}, {0, 0}, {-1, page}, {page, 9 * page}} {
+		r.Forget(row[0], row[1])
+		for i, b := range r.Bytes() {
+			if b != byte(i/page) {
+				t.Fatalf("after Forget(%d, %d) byte %d is %d", row[0], row[1], i, b)
+			}
+		}
+	}
+}
+
 func TestUnmapTwice(t *testing.T) {
 	t.Parallel()
 	r := mustMap(t, tempFile(t, 8), 0, 8)

@@ -51,6 +51,10 @@ func reserve(f *os.File, off, size int64) error {
 	return err
 }
 
+func forget(b []byte) {
+	_ = unix.Madvise(b, unix.MADV_DONTNEED) // a hint is all that is lost
+}
+
 func discard(f *os.File, off, size int64) error {
 	err := control(f, func(fd int) error {
 		const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
