@@ -420,7 +420,7 @@ func TestWith(t *testing.T) {
 		once := p.With(supervisor.CallOptions{Retries: supervisor.NoRetries})
 		both := never.With(supervisor.CallOptions{Retries: supervisor.NoRetries})
 		again := both.With(supervisor.CallOptions{Timeout: time.Millisecond, Retries: 3})
-		const long = 80 * time.Millisecond * slowness
+		const long = 10 * 40 * time.Millisecond * slowness // so long after the timeout that no busy machine confuses the two
 		for _, tt := range []struct {
 			name  string
 			view  *supervisor.Pool
