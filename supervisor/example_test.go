@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"yunta/child"
@@ -150,4 +151,34 @@ func ExamplePoolOptions_goroutines() {
 	// Output:
 	// processes [1 3 6] <nil>
 	// goroutines [1 3 6] <nil>
+}
+
+// What succeeded in an earlier run is not done again, whatever has happened to
+// that run; inputs may have been added meanwhile.
+func ExamplePoolOptions_resume() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "results")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	for _, args := range [][]int{{1, 2, 3}, {10, 3, 2, 1}} {
+		pool, err := supervisor.NewPool(ctx, supervisor.PoolOptions{
+			Processes: 2, ResultsFile: filepath.Join(dir, "totals"), Resume: true,
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		totals, err := supervisor.Map(ctx, pool, total, args)
+		fmt.Println(totals, err, "of them from the file:", pool.Stats().Resumed)
+		pool.Close()
+		if err := pool.Wait(ctx); err != nil { // the file is another pool's from here on
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// [1 3 6] <nil> of them from the file: 0
+	// [55 6 3 1] <nil> of them from the file: 3
 }
