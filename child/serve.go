@@ -8,6 +8,10 @@ import (
 // errGoexit is what a task that ended its goroutine is reported as.
 var errGoexit = errors.New("child: the function called runtime.Goexit (as testing.T.FailNow does)")
 
+// errGivenUp is what a task that was stopped and returned all the same is
+// recorded as.
+var errGivenUp = errors.New("child: the task was cancelled, or its time was up, before it returned")
+
 // taskRun is one chunk in the hands of a typed entry.
 type taskRun[A, R any] struct {
 	e     *entry[A, R]
@@ -95,6 +99,11 @@ func (t *taskRun[A, R]) some() (over bool) {
 		if err == nil {
 			if buf, err = res.Append(buf, r); err == nil {
 				if c.marks != nil {
+					if c.slot.Load().Condemned { // or a resumed run would take it for a success
+						t.stage = StageRun
+						t.fail(errGivenUp)
+						continue
+					}
 					if err = s.recorder.end(res.Inner(buf), statusOf(r)); err != nil {
 						t.stage = StageRecord
 						t.fail(err)

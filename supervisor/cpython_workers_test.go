@@ -94,7 +94,8 @@ func TestCPython__TestPoolWorkerLifetime_test_pool_worker_lifetime(t *testing.T)
 			}
 			return len(now) == 3
 		})
-		if n := p.Stats().Restarts; n < 9 {
+		// Of the last three lives none need have been a full one.
+		if n := p.Stats().Restarts; n < 8 {
 			t.Errorf("%d replacements for 100 tasks of at most 10 each", n)
 		}
 		if got, err := supervisor.Apply(testContext(t), p, square, 3); err != nil || got != 9 {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"yunta/child"
 	"yunta/ipc"
@@ -396,5 +397,28 @@ func TestResultsFileCutOff(t *testing.T) {
 				t.Errorf("stats %+v", s)
 			}
 		})
+	})
+}
+
+// returnsLate returns a value when its time is up, instead of an error.
+var returnsLate = child.Register("returnsLate", func(ctx context.Context, n int) (int, error) {
+	<-ctx.Done()
+	return n, nil
+})
+
+// What a task returned after it was stopped is no success for a resumed run.
+func TestResultsOfTheLate(t *testing.T) {
+	models(t, func(t *testing.T, o supervisor.PoolOptions) {
+		path := filepath.Join(t.TempDir(), "results")
+		o.ResultsFile, o.TaskTimeout = path, 20*time.Millisecond
+		resumable(t, o, func(p *supervisor.Pool) {
+			if _, err := supervisor.Apply(testContext(t), p, returnsLate, 3); !errors.Is(err, supervisor.ErrTaskTimeout) {
+				t.Error(err)
+			}
+		})
+		all := records(t, path)
+		if len(all) != 1 || all[0].Status == ipc.RecordSucceeded {
+			t.Errorf("records %+v", all)
+		}
 	})
 }
