@@ -196,6 +196,7 @@ func countTrees(ctx context.Context, o countOptions, roots []string, bar *bar) (
 	if err != nil {
 		return nil, err
 	}
+	defer suspendable(pool.Signal)()
 	defer endPool(pool)
 	bar.start(total)
 	r := &countReport{Model: o.model.String(), Jobs: jobs, Pin: o.pin.String(), top: o.top}

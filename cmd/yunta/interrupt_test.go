@@ -224,6 +224,45 @@ func TestCountInterruptedTwice(t *testing.T) {
 	c.checkNothingLeft(t)
 }
 
+// Ctrl-Z stops the workers with the command, and they go on with it.
+func TestCountSuspended(t *testing.T) {
+	t.Parallel()
+	c := startCount(t, 2, goSource(t), goSource(t))
+	all := append([]int{c.cmd.Process.Pid}, c.workers...)
+	stopped := func(want bool) func() bool {
+		return func() bool {
+			for _, pid := range all {
+				out, err := exec.CommandContext(t.Context(), "ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output()
+				if err != nil || strings.HasPrefix(string(out), "T") != want {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	waitFor(t, "all to stop", func() bool {
+		// Again, should the first have come before the command was prepared for it.
+		for _, s := range []syscall.Signal{syscall.SIGCONT, syscall.SIGTSTP} {
+			if err := c.cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 100 {
+			if stopped(true)() {
+				return true
+			}
+		}
+		return false
+	})
+	if err := c.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Errorf("%v; stderr: %s", err, c.stderr.String())
+	}
+	c.checkNothingLeft(t)
+}
+
 func TestCountSurvivesAKilledWorker(t *testing.T) {
 	t.Parallel()
 	var want, got struct{ Words, Distinct, Files, Bytes int64 }

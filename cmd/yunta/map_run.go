@@ -143,6 +143,7 @@ func (r *mapRun) run(ctx context.Context) error {
 	r.mu.Lock()
 	r.pool = pool
 	r.mu.Unlock()
+	defer suspendable(pool.Signal)()
 	view := pool.With(supervisor.CallOptions{ChunkSize: 1, Buffer: ahead * r.o.jobs})
 	for res, err := range supervisor.IMapResults(ctx, view, mapJob, r.arguments()) {
 		if err != nil {
