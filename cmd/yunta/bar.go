@@ -56,6 +56,9 @@ func (b *bar) start(total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total, b.begun = total, time.Now()
+	if b.terminal {
+		time.AfterFunc(barDelay, func() { b.add(0) }) // it shows even if nothing is ever done
+	}
 }
 
 // know says how much there will be after all.
@@ -73,7 +76,7 @@ func (b *bar) add(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done += n
-	if b.shown == nil && b.terminal && !b.stopped && time.Since(b.begun) > barDelay {
+	if b.shown == nil && b.terminal && !b.stopped && time.Since(b.begun) >= barDelay {
 		b.progress = mpb.New(mpb.WithOutput(b.out), mpb.WithWidth(64), mpb.WithRefreshRate(100*time.Millisecond))
 		b.shown = b.progress.AddBar(
 			b.total,

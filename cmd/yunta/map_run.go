@@ -209,6 +209,7 @@ func (r *mapRun) arguments() iter.Seq2[[]string, error] {
 			switch {
 			case err == io.EOF:
 				r.bar.know(int64(i))
+				_ = r.pool.Close() // workers leave as soon as they have nothing to do
 				return
 			case errors.Is(err, errStopped):
 				return

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -46,9 +45,9 @@ func CreateControl(dir string) (*Control, error) {
 		return nil, err
 	}
 	defer f.Close()
-	// Real blocks, so that no store to it can fault on a full disk.
-	if err := mapped.Reserve(f, 0, controlSize); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	// Written, so that no store to it can fault on a full disk. Nothing waits for the blocks (fallocate(2) would): they never get there.
+	if _, err := f.Write(make([]byte, controlSize)); err != nil {
+		return nil, err
 	}
 	return mapControl(f)
 }
