@@ -14,8 +14,8 @@ func CheckLocal(f *os.File) error {
 	}
 	var kind string
 	var kindErr error
-	if err := conn.Control(func(fd uintptr) { kind, kindErr = testHookNetworkFS(int(fd)) }); err != nil {
-		return fmt.Errorf("oslock: %s: %w", f.Name(), err)
+	if conn.Control(func(fd uintptr) { kind, kindErr = testHookNetworkFS(int(fd)) }) != nil {
+		return fmt.Errorf("oslock: %s: %w", f.Name(), os.ErrClosed) // the only reason there is
 	}
 	if kindErr != nil {
 		return fmt.Errorf("oslock: %s: %w", f.Name(), kindErr)

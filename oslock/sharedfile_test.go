@@ -374,6 +374,23 @@ func TestNetworkFileSystem(t *testing.T) {
 	_, members := runDir(t)
 	_, err := openRegistry(members)
 	wantError(t, "a registry there", err, ErrNetwork)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = CheckLocal(f)
+	wantError(t, "CheckLocal", err, ErrNetwork)
+	if err == nil || !strings.Contains(err.Error(), "nfs") || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v does not name the file system and the file", err)
+	}
+	testHookNetworkFS = networkFS
+	if err := CheckLocal(f); err != nil {
+		t.Error(err)
+	}
+	f.Close()
+	if err := CheckLocal(f); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("CheckLocal of a closed file: %v", err)
+	}
 }
 
 // A file cut off while it is open: an error where somebody waits, not the end of the program.

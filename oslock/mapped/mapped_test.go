@@ -239,3 +239,30 @@ func BenchmarkWord(b *testing.B) {
 		r.Uint32(4).Store(1)
 	}
 }
+
+func TestSync(t *testing.T) {
+	t.Parallel()
+	r := mustMap(t, tempFile(t, int64(2*PageSize())), 0, 2*PageSize())
+	r.Bytes()[PageSize()-1] = 1
+	for _, row := range []struct {
+		off, size int
+		ok        bool
+	}{
+		{0, r.Size(), true},
+		{PageSize() - 1, 2, true},
+		{r.Size() - 1, 1, true},
+		{0, 0, false},
+		{-1, 1, false},
+		{0, r.Size() + 1, false},
+		{r.Size(), 1, false},
+	} {
+		err := r.Sync(row.off, row.size)
+		if row.ok && err != nil || !row.ok && !errors.Is(err, ErrRange) {
+			t.Errorf("Sync(%d, %d) = %v", row.off, row.size, err)
+		}
+	}
+	r.Unmap()
+	if err := r.Sync(0, 1); !errors.Is(err, ErrRange) {
+		t.Errorf("Sync after Unmap: %v, want ErrRange", err)
+	}
+}
