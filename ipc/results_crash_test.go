@@ -157,7 +157,7 @@ func (p *resultsProcess) follow(t testing.TB, killAt int) {
 // whole, and that no other is half there.
 func checkCrashed(t testing.TB, f *ResultFile, acked map[int64]bool) {
 	t.Helper()
-	seen := make(map[int64]int, len(acked))
+	seen, running := make(map[int64]int, len(acked)), make(map[int64]bool)
 	err := f.walk(f.cursor(true), false, func(r *Record) (bool, error) {
 		return true, f.guard(func() error {
 			want := testRecord(r.Index, 0)
@@ -165,6 +165,7 @@ func checkCrashed(t testing.TB, f *ResultFile, acked map[int64]bool) {
 				t.Errorf("record %+v", r)
 			}
 			if r.Status == RecordRunning {
+				running[r.Index] = true
 				return nil
 			}
 			if n, rest, err := readTestValue(r.Payload); err != nil || len(rest) != 0 || int64(n) != r.Index {
@@ -188,6 +189,10 @@ func checkCrashed(t testing.TB, f *ResultFile, acked map[int64]bool) {
 	for index, n := range seen {
 		if n > 1 {
 			t.Errorf("record %d is there %d times", index, n)
+		}
+		// While it is being written, it may be read before it moves and after.
+		if running[index] && acked != nil {
+			t.Errorf("record %d is running and has ended", index)
 		}
 	}
 }

@@ -234,7 +234,7 @@ func TestResultsFlippedBits(t *testing.T) {
 	refs := slices.Collect(maps.Keys(records))
 	slices.Sort(refs)
 	dir := memoryDir(t)
-	n := 500
+	n := 300
 	if raceEnabled || testing.Short() {
 		n = 100
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"yunta/oslock"
@@ -272,10 +273,20 @@ func (f *ResultFile) make() error {
 		return f.failed(errors.Join(err, f.file.Truncate(0)))
 	}
 	step("header written")
-	if f.opts.Sync != SyncNever {
-		if err := f.file.Sync(); err != nil {
-			return f.failed(err)
-		}
+	if f.opts.Sync == SyncNever {
+		return nil
+	}
+	if err := f.file.Sync(); err != nil {
+		return f.failed(err)
+	}
+	// The name has to be on the disk too.
+	dir, err := os.Open(filepath.Dir(f.path))
+	if err != nil {
+		return f.failed(err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return f.failed(err)
 	}
 	return nil
 }

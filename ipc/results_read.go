@@ -8,9 +8,12 @@ import (
 	"iter"
 )
 
-// Records returns all records that are there, in the order of the file: each
-// writer's in the order in which it wrote them. Records that are written
-// meanwhile may be among them or not. Argument and Payload are copies.
+// Records returns all records that are there, in the order in which they stand in
+// the file: extents as they were taken, and in each the records as they were
+// written. Those that are written meanwhile may be among them or not, and one
+// whose payload outgrows its extent meanwhile may come twice, first as
+// RecordRunning; they are the same in all that a record is found by. Argument and
+// Payload are copies.
 //
 // A damaged place is a zero Record with an error that wraps [ErrCorrupt] and
 // names the offset; what comes behind it follows. At the end of a file that was

@@ -242,3 +242,39 @@ func TestResultsClosed(t *testing.T) {
 		}
 	}
 }
+
+// A payload of several GiB, as long as there is space for it.
+func TestResultsLargeTorture(t *testing.T) {
+	if os.Getenv("YUNTA_TORTURE") == "" {
+		t.Skip("YUNTA_TORTURE is not set")
+	}
+	f := openTestResults(t, resultsPath(t), ResultsOptions{})
+	w := f.NewWriter(1, 0)
+	r := testRecord(1, 0)
+	if err := w.Begin(&r); err != nil {
+		t.Fatal(err)
+	}
+	const size = 5<<30 + 1
+	buf, err := w.Room(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf = buf[:size]
+	buf[0], buf[size-1] = 1, 2
+	if err := w.Commit(buf, RecordSucceeded); err != nil {
+		t.Fatal(err)
+	}
+	writeRecord(t, w, testRecord(2, 100), 200)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := f.Scan(func(r *Record) error {
+		if n++; r.Index == 1 && (len(r.Payload) != size || r.Payload[0] != 1 || r.Payload[size-1] != 2) {
+			t.Errorf("a payload of %d bytes", len(r.Payload))
+		}
+		return nil
+	}); err != nil || n != 2 {
+		t.Errorf("Scan: %d records, %v", n, err)
+	}
+}

@@ -26,8 +26,8 @@ var errNotBegun = errors.New("ipc: no record was begun")
 //	buf = append(buf, ...)
 //	w.Commit(buf, status)   // and from here on it is there
 //
-// After an error the writer is as it was before the call: when a full disk has
-// space again, it goes on.
+// After an error the writer is as it was: when a full disk has space again, it
+// goes on.
 type ResultWriter struct {
 	// OnExtent, if set, is called with the extent that the writer goes on in, when
 	// that changes, before anything is written there: whoever replaces a writer
@@ -131,6 +131,9 @@ func (f *ResultFile) fill(r *Record) {
 }
 
 func (w *ResultWriter) begin(r *Record, kept []byte) error {
+	if w.f.opts.ReadOnly {
+		return w.f.failed(errors.New("it was opened to be read only"))
+	}
 	if w.closed {
 		return w.f.failed(os.ErrClosed)
 	}
