@@ -128,6 +128,8 @@ type ResultFile struct {
 	reach *atomic.Uint64   // every writer raises it
 	dirty *atomic.Uint64   // every writer sets it, who syncs clears it
 
+	before int64 // the end when this process had the file alone, 0 if it never had
+
 	own    sync.Mutex // guards append
 	append *ResultWriter
 

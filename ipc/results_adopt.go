@@ -81,26 +81,30 @@ func (e *writtenExtent) seekEnd(f *ResultFile) (started int, err error) {
 
 // Spare returns the extents that still have 4 KiB of room or more, for NewWriter.
 // Their writers must be dead: call it right after opening the file with Exclusive.
+// Space that a writer had reserved when it died becomes an extent of its own.
 func (f *ResultFile) Spare() ([]ExtentRef, error) {
-	if !f.opts.Exclusive || f.lock == nil {
+	if !f.opts.Exclusive || f.before == 0 {
 		return nil, f.failed(errors.New("Spare needs the file opened by path with Exclusive"))
 	}
 	if err := f.hold(); err != nil {
 		return nil, err
 	}
 	defer f.letGo()
-	fi, err := f.file.Stat()
-	if err != nil {
-		return nil, f.failed(err)
-	}
 	var spare []ExtentRef
-	for at := int64(resultsBase); at < fi.Size(); {
+	for at := int64(resultsBase); at < f.before; {
 		h, ok, err := f.extentAt(at)
 		if err != nil {
 			return spare, err
 		}
 		if !ok {
-			at += grain
+			size, err := f.gapAt(at)
+			if err != nil {
+				return spare, err
+			}
+			if f.fillGap(at, size) == nil {
+				spare = append(spare, ExtentRef(at))
+			}
+			at += size
 			continue
 		}
 		// One that is damaged is not spare; whoever reads the file will say so.
@@ -110,6 +114,53 @@ func (f *ResultFile) Spare() ([]ExtentRef, error) {
 		at += h.size
 	}
 	return spare, nil
+}
+
+// gapAt returns how far it is to the next extent.
+func (f *ResultFile) gapAt(off int64) (int64, error) {
+	at := off + grain
+	for ; at < f.before; at += grain {
+		if _, ok, err := f.extentAt(at); err != nil {
+			return 0, err
+		} else if ok {
+			break
+		}
+	}
+	return at - off, nil
+}
+
+// maxGap is the largest gap that is made an extent: more is not looked at.
+const maxGap = 64 << 20
+
+// fillGap makes an extent of a gap, if it is one: with nothing in it.
+func (f *ResultFile) fillGap(off, size int64) error {
+	if size > maxGap {
+		return f.failed(fmt.Errorf("%w: a gap of %d bytes", ErrTooLarge, size))
+	}
+	// What was claimed and not reserved is a hole.
+	if err := mapped.Reserve(f.file, off, size); err != nil {
+		return f.failed(err)
+	}
+	storeMax(f.reach, uint64(off+size))
+	reg, err := mapped.MapReadOnly(f.file, off, int(size))
+	if err != nil {
+		return f.failed(err)
+	}
+	used := true
+	err = f.guard(func() error {
+		used = usedBytes(reg.Bytes())
+		return nil
+	})
+	if err = errors.Join(err, reg.Unmap()); err != nil {
+		return err
+	}
+	if used {
+		return f.damaged(off, "no extent begins here")
+	}
+	if reg, err = f.plant(off, size, 0); err != nil {
+		return err
+	}
+	return reg.Unmap()
 }
 
 func (f *ResultFile) roomLeft(off int64) (room int, err error) {

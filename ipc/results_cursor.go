@@ -165,7 +165,7 @@ func (c *resultsCursor) openBare(size int64) error {
 	used := false
 	c.loose = c.loose[:0]
 	err := mapped.Guard(func() error {
-		used = c.used()
+		used = usedBytes(c.reg.Bytes())
 		for at := 0; used; {
 			if at = c.find(at); at < 0 {
 				break
@@ -196,9 +196,9 @@ func (c *resultsCursor) openBare(size int64) error {
 	return nil
 }
 
-// used says whether anything was written but the head of an extent.
-func (c *resultsCursor) used() bool {
-	b := c.reg.Bytes()
+// usedBytes says whether anything was written to a place where no extent is, but
+// a part of the head of one.
+func usedBytes(b []byte) bool {
 	for at := 0; at+8 <= len(b); at += 8 {
 		if at%grain >= extentHeadBytes && binary.NativeEndian.Uint64(b[at:]) != 0 {
 			return true

@@ -76,7 +76,8 @@ func (f *ResultFile) extentAt(off int64) (h extentHead, ok bool, err error) {
 }
 
 // grow makes an extent at the end of the file, with real space behind all of
-// it. A writer that dies here leaves a gap that readers step over.
+// it. A writer that dies here leaves a gap, which readers step over and Spare
+// finds.
 func (f *ResultFile) grow(size int64, writer uint32) (off int64, reg *mapped.Region, err error) {
 	// Growing would hide what somebody cut off.
 	if err := f.checkReach(); err != nil {
@@ -96,16 +97,22 @@ func (f *ResultFile) grow(size int64, writer uint32) (off int64, reg *mapped.Reg
 	step("space reserved")
 	storeMax(f.reach, uint64(off+size))
 	step("reach raised")
-	reg, err = mapped.Map(f.file, off, int(size))
+	reg, err = f.plant(off, size, writer)
+	return off, reg, err
+}
+
+// plant makes an extent of space that is reserved and has nothing in it.
+func (f *ResultFile) plant(off, size int64, writer uint32) (*mapped.Region, error) {
+	reg, err := mapped.Map(f.file, off, int(size))
 	if err != nil {
-		return 0, nil, f.failed(err)
+		return nil, f.failed(err)
 	}
 	head := (&extentHead{off: off, size: size, writer: writer, id: f.head.id}).encode()
 	copy(reg.Bytes()[8:], head[8:])
 	step("extent head written")
 	reg.Uint64(0).Store(binary.NativeEndian.Uint64(head))
 	step("extent made")
-	return off, reg, nil
+	return reg, nil
 }
 
 // checkReach makes sure that the file has not been cut off.
@@ -152,6 +159,7 @@ func (f *ResultFile) findEnd(size int64) error {
 		}
 	}
 	f.end.Store(uint64(end))
+	f.before = end
 	return nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yunta/oslock/mapped"
 )
 
 func TestOpenResultsRefuses(t *testing.T) {
@@ -335,6 +337,64 @@ func TestResultsSpare(t *testing.T) {
 	}
 	if report, err := f.Verify(); err != nil || report.Records != 13 || report.Damaged != 0 {
 		t.Errorf("Verify = %+v, %v", report, err)
+	}
+}
+
+// What a writer had claimed when it died before it had its extent is used.
+func TestResultsSpareGaps(t *testing.T) {
+	t.Parallel()
+	path := resultsPath(t)
+	f := openTestResults(t, path, ResultsOptions{})
+	w := f.NewWriter(1, 0)
+	for _, name := range []string{"extent claimed", "space reserved", "reach raised", "extent head written"} {
+		f.dieAt(name, 128<<10)
+	}
+	writeRecord(t, w, testRecord(1, 62<<10), 62<<10)
+	w.Close()
+	f.Close()
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f = openTestResults(t, path, ResultsOptions{Exclusive: true})
+	spare, err := f.Spare()
+	if err != nil || len(spare) != 1 {
+		t.Fatalf("Spare = %v, %v", spare, err)
+	}
+	w = f.NewWriter(2, spare[0])
+	writeRecord(t, w, testRecord(10, 300<<10), 300<<10)
+	if w.Extent() != spare[0] {
+		t.Errorf("the writer is in extent %d, want %d", w.Extent(), spare[0])
+	}
+	w.Close()
+	if after, err := os.Stat(path); err != nil || after.Size() != before.Size() {
+		t.Errorf("the file grew from %d to %d, %v", before.Size(), after.Size(), err)
+	}
+	if report, err := f.Verify(); err != nil || report.Records != 2 || report.Damaged != 0 {
+		t.Errorf("Verify = %+v, %v", report, err)
+	}
+	if again, err := f.Spare(); err != nil || len(again) != 1 {
+		t.Errorf("Spare = %v, %v", again, err)
+	}
+}
+
+// dieAt makes what a writer that dies at a step of grow leaves.
+func (f *ResultFile) dieAt(name string, size int64) {
+	if name == "" {
+		return
+	}
+	off, err := f.claim(size)
+	if err == nil && name != "extent claimed" {
+		err = mapped.Reserve(f.file, off, size)
+	}
+	if err == nil && name != "extent claimed" && name != "space reserved" {
+		storeMax(f.reach, uint64(off+size))
+	}
+	if err == nil && name == "extent head written" {
+		_, err = f.file.WriteAt((&extentHead{off: off, size: size, id: f.head.id}).encode()[8:], off+8)
+	}
+	if err != nil {
+		panic(err)
 	}
 }
 
