@@ -1,15 +1,10 @@
 package ipc
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
-	"syscall"
 	"time"
-
-	"yunta/oslock/mapped"
 )
 
 // minPayload is the least room a record is begun for in what is left of an
@@ -48,44 +43,6 @@ type ResultWriter struct {
 	last RecordRef
 }
 
-// writtenExtent is an extent in which a writer writes; off is 0 if it is none.
-type writtenExtent struct {
-	reg *mapped.Region
-	off int64
-	at  int  // of the open record, or the next
-	raw bool // the file has not been synced since it was made
-}
-
-func (e *writtenExtent) room() int { return e.reg.Size() - e.at }
-
-// bytes are those of the record, and to the end of the extent.
-func (e *writtenExtent) bytes() []byte { return e.reg.Bytes()[e.at:] }
-
-func (e *writtenExtent) state() *atomic.Uint64 { return e.reg.Uint64(e.at) }
-
-// end stores that nothing follows a record of n bytes.
-func (e *writtenExtent) end(n int) {
-	if next := e.at + n; next <= e.reg.Size()-8 {
-		e.reg.Uint64(next).Store(0)
-	}
-}
-
-// publish makes a record of n bytes visible in this state, with nothing behind it.
-func (e *writtenExtent) publish(state uint8, n int) {
-	e.end(n)
-	step("next word zeroed")
-	e.state().Store(uint64(makeState(state, n)))
-}
-
-func (e *writtenExtent) unmap() error {
-	if e.off == 0 {
-		return nil
-	}
-	reg := e.reg
-	*e = writtenExtent{}
-	return reg.Unmap()
-}
-
 // NewWriter returns a writer with a number, which its records have in them. If
 // resume is not 0, it goes on in that extent, which a dead writer has left: what
 // that one had begun becomes a record that stays RecordRunning. An extent that is
@@ -115,19 +72,6 @@ func (w *ResultWriter) Begin(r *Record) error {
 	c.Writer = w.number
 	w.f.fill(&c)
 	return w.begin(&c, w.f.kept(&c))
-}
-
-func (f *ResultFile) kept(r *Record) []byte {
-	return r.Argument[:min(len(r.Argument), f.opts.KeepArgument)]
-}
-
-func (f *ResultFile) fill(r *Record) {
-	if r.PID == 0 {
-		r.PID = f.pid
-	}
-	if r.Started.IsZero() {
-		r.Started = time.Now()
-	}
 }
 
 func (w *ResultWriter) begin(r *Record, kept []byte) error {
@@ -206,32 +150,6 @@ func (w *ResultWriter) told() {
 	}
 }
 
-// take makes an extent with room for n bytes: the next usual size, unless that
-// is too small or there is no space for it.
-func (w *ResultWriter) take(n int) (writtenExtent, error) {
-	need := roundGrain(extentHeadBytes + int64(n))
-	if need > maxExtentSize {
-		return writtenExtent{}, w.f.failed(fmt.Errorf("%w: a record of %d bytes, limit %d", ErrTooLarge, n, int64(maxResult)))
-	}
-	size := max(need, w.fresh)
-	off, reg, err := w.f.grow(size, w.number)
-	if noSpace(err) && size > need {
-		size = need
-		off, reg, err = w.f.grow(size, w.number)
-	}
-	if err != nil {
-		return writtenExtent{}, err
-	}
-	w.fresh = min(max(w.fresh, 2*size), max(grain, int64(w.f.opts.ExtentSize)))
-	return writtenExtent{reg: reg, off: off, at: extentHeadBytes, raw: true}, nil
-}
-
-// noSpace says whether less might be had: of the disk, the quota, or what a file
-// may have.
-func noSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
-}
-
 // Room returns an empty slice in mapped memory to append the payload to, with a
 // capacity of n at least. Appending more is allowed and ends up on the heap, from
 // where Commit copies it. Append in mapped.Guard: a file that is cut off
@@ -252,32 +170,6 @@ func (w *ResultWriter) Room(n int) ([]byte, error) {
 	}
 	b := w.cur.bytes()
 	return b[w.head:w.head:len(b)], nil
-}
-
-// move goes on with the open record in another extent, with room for a payload
-// of n bytes. Until it is committed there, readers see it where it began.
-func (w *ResultWriter) move(n int) error {
-	next, err := w.take(alignResult(w.head + n))
-	if err != nil {
-		return err
-	}
-	old := w.cur.bytes()[:w.head]
-	b := next.bytes()
-	copy(b[16:w.head], old[16:])
-	binary.NativeEndian.PutUint32(b[8:], headChecksum(b, w.head, w.f.seed(next.off+int64(next.at))))
-	step("record copied")
-	if w.from.off == 0 {
-		w.cur.publish(stateMoving, alignResult(w.head))
-		step("moving")
-		w.from, w.cur = w.cur, next
-	} else {
-		// The one in between has nothing in it yet.
-		err = w.cur.unmap()
-		w.cur = next
-	}
-	w.last = RecordRef(w.cur.off + int64(w.cur.at))
-	w.told()
-	return err
 }
 
 // Commit ends the open record with a payload, most often the extended slice from
@@ -342,20 +234,6 @@ func (w *ResultWriter) place(buf []byte) error {
 	return nil
 }
 
-// goBack ends a move. The writer stays where more room is left: a large record
-// fills its extent, the one it came from was merely too small for it.
-func (w *ResultWriter) goBack() error {
-	from := w.from
-	w.from = writtenExtent{}
-	if from.room() <= w.cur.room() {
-		return from.unmap()
-	}
-	err := w.cur.unmap()
-	w.cur = from
-	w.told()
-	return err
-}
-
 // syncCommitted writes a committed record to the disk. The first in an extent
 // needs more than its own bytes: the file's new length, and where it ends.
 func (w *ResultWriter) syncCommitted(at, size int) error {
@@ -382,34 +260,4 @@ func (w *ResultWriter) Close() error {
 	err := w.f.guard(w.abandon)
 	w.closed = true
 	return errors.Join(err, w.from.unmap(), w.cur.unmap(), w.f.letGo())
-}
-
-// Append writes a whole record at once, with all that it says but Ref. A PID of 0
-// is this process, a zero Started or Ended is now; one that is RecordRunning stays
-// so. Any number of goroutines may append.
-func (f *ResultFile) Append(r Record) error {
-	f.fill(&r)
-	if r.Ended.IsZero() {
-		r.Ended = time.Now()
-	}
-	return f.appendRecord(&r, f.kept(&r))
-}
-
-func (f *ResultFile) appendRecord(r *Record, kept []byte) error {
-	if r.Status > RecordUnsuccessful {
-		return fmt.Errorf("ipc: Append with status %v", r.Status)
-	}
-	f.own.Lock()
-	defer f.own.Unlock()
-	if f.append == nil {
-		f.append = f.NewWriter(r.Writer, 0)
-	}
-	w := f.append
-	if err := w.begin(r, kept); err != nil {
-		return err
-	}
-	if r.Status == RecordRunning {
-		return f.guard(w.abandon)
-	}
-	return w.commit(r.Payload, r.Status, r.Ended)
 }
