@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"os"
 	"runtime/debug"
 	"sync"
 )
@@ -20,7 +19,7 @@ import (
 func Build() string { return buildID() }
 
 var buildID = sync.OnceValue(func() string {
-	if f, err := os.Open(executable()); err == nil {
+	if f, err := openPlain(executable()); err == nil {
 		defer f.Close()
 		if id := readBuildID(f); id != "" {
 			return id

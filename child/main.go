@@ -120,6 +120,9 @@ func work() int {
 		return exitProtocol
 	}
 	if s.config.Initializer != nil {
+		// It may take long: the supervisor must not wait for the greeting.
+		_, _ = s.notices.Write(s.unsaid)
+		s.unsaid = nil
 		if err := s.invoke(s.config.Initializer); err != nil {
 			s.report(wire.KindFailed, err)
 			return 1
@@ -143,11 +146,13 @@ func work() int {
 	return 0
 }
 
-// join makes this process what its configuration says and answers with Hello.
+// join makes this process what its configuration says. Its answer, Hello, goes
+// out with what is said next, so that the supervisor wakes once and not twice.
 func (s *server) join() error {
 	c := &s.config
 	hello := wire.Hello{PID: os.Getpid(), Version: wire.Version, Build: Build()}
-	if err := s.say(wire.KindHello, hello); err != nil {
+	var err error
+	if s.unsaid, err = frame(nil, wire.KindHello, hello); err != nil {
 		return err
 	}
 	if c.Version != hello.Version || c.Build != hello.Build {
@@ -164,7 +169,6 @@ func (s *server) join() error {
 	if err := s.limitMemory(); err != nil {
 		return err
 	}
-	var err error
 	if s.extents, err = ipc.OpenExtents(os.NewFile(wire.FDExtents, "extents")); err != nil {
 		return err
 	}
@@ -184,18 +188,30 @@ func (s *server) join() error {
 	return nil
 }
 
-func (s *server) say(kind byte, v any) error {
+// frame appends the frame of a message.
+func frame(dst []byte, kind byte, v any) ([]byte, error) {
 	body, err := wire.Append(nil, kind, v)
+	if err != nil {
+		return dst, err
+	}
+	return ipc.AppendFrame(dst, body), nil
+}
+
+// say writes a message, and before it what is unsaid, in one write.
+func (s *server) say(kind byte, v any) error {
+	out, err := frame(s.unsaid, kind, v)
 	if err != nil {
 		return err
 	}
-	_, err = s.notices.Write(ipc.AppendFrame(nil, body))
+	s.unsaid = nil
+	_, err = s.notices.Write(out)
 	return err
 }
 
 func (s *server) report(kind byte, err error) {
 	body := wire.Wrap([]byte{kind}, encodeError(StageStart, err))
-	_, _ = s.notices.Write(ipc.AppendFrame(nil, body)) // the exit status says it too
+	_, _ = s.notices.Write(ipc.AppendFrame(s.unsaid, body)) // the exit status says it too
+	s.unsaid = nil
 }
 
 func (s *server) invoke(i *wire.Invocation) error {

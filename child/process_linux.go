@@ -4,11 +4,14 @@ package child
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"yunta/child/wire"
 )
 
 // executable is this very image, even if the file was replaced or removed.
@@ -19,7 +22,7 @@ func rememberBuild() {}
 
 // setProcessName shows the name in ps, top and pstree (comm, 15 bytes, proc(5)).
 func setProcessName(name string) {
-	_ = os.WriteFile("/proc/self/comm", []byte(name), 0) // only a label
+	_ = put("/proc/self/comm", []byte(name)) // only a label
 }
 
 // oomScore makes the kernel take a child before its supervisor (proc(5),
@@ -27,7 +30,44 @@ func setProcessName(name string) {
 const oomScore = 300
 
 func offerToOOMKiller() {
-	_ = os.WriteFile("/proc/self/oom_score_adj", strconv.AppendInt(nil, oomScore, 10), 0) // a preference, not a promise
+	_ = put("/proc/self/oom_score_adj", strconv.AppendInt(nil, oomScore, 10)) // a preference, not a promise
+}
+
+// put writes to a file that is there. os.WriteFile would start the runtime's
+// poller first, which a worker has no use for.
+func put(path string, b []byte) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = unix.Write(fd, b)
+	return errors.Join(err, unix.Close(fd))
+}
+
+// closeStrays closes what this process inherited beside what it was meant
+// to: files that the supervisor's program had itself been started with, or had
+// opened without close-on-exec. A child would keep pipes and sockets open that
+// others wait for the end of. What Go has opened since the start has that flag.
+func closeStrays() {
+	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // no such list: they stay, as in any other program
+	}
+	defer unix.Close(dir)
+	var names []string
+	var buf [4096]byte
+	for {
+		n, err := unix.ReadDirent(dir, buf[:])
+		if err != nil || n <= 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name); err == nil && fd > wire.FDResults {
+			closeInherited(fd)
+		}
+	}
 }
 
 // limitAllocations makes allocations beyond the limit fail (RLIMIT_DATA, which

@@ -5,6 +5,9 @@ package child
 import (
 	"os"
 	"runtime/metrics"
+	"strconv"
+
+	"yunta/child/wire"
 )
 
 // executable is where the program's file was when it started.
@@ -37,4 +40,19 @@ func residentMemory() (held int64, ok bool) {
 		return 0, false
 	}
 	return int64(s[0].Value.Uint64() - s[1].Value.Uint64()), true
+}
+
+// closeStrays closes what this process inherited beside what it was meant to.
+func closeStrays() {
+	files, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return // no such list: they stay, as in any other program
+	}
+	for _, f := range files {
+		fd, err := strconv.Atoi(f.Name())
+		if err != nil || fd <= wire.FDResults {
+			continue
+		}
+		closeInherited(fd)
+	}
 }

@@ -4,29 +4,17 @@ package child
 
 import (
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"yunta/child/wire"
 )
 
-// closeStrays closes what this process inherited beside what it was meant
-// to: files that the supervisor's program had itself been started with, or had
-// opened without close-on-exec. A child would keep pipes and sockets open that
-// others wait for the end of. What Go has opened since the start has that flag.
-func closeStrays() {
-	files, err := os.ReadDir("/dev/fd")
+// openPlain is os.Open that does not start the runtime's poller.
+func openPlain(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return // no such list: they stay, as in any other program
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	for _, f := range files {
-		fd, err := strconv.Atoi(f.Name())
-		if err != nil || fd <= wire.FDResults {
-			continue
-		}
-		closeInherited(fd)
-	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // closeInherited closes a descriptor unless it was opened here.

@@ -61,6 +61,7 @@ type server struct {
 	pending []uint32 // slots to tell of
 	flushed time.Duration
 	ended   time.Duration // when the last chunk ended, 0 after a wait
+	unsaid  []byte        // frames that go out with the next one
 	body    []byte        // scratch for notices
 	frame   []byte
 	misses  int // spins in a row that saw nothing
@@ -248,7 +249,9 @@ func (s *server) flush(at time.Duration) error {
 
 // spin watches the bell for a moment before the caller blocks, if a core is free for it.
 func (s *server) spin() {
-	if s.shared.SpinMax.Load() == 0 || (s.misses > 8 && s.misses%16 != 0) {
+	// Before its first task a worker leaves the core to the supervisor, which has
+	// yet to hear of it while its other workers start.
+	if s.done+s.failed == 0 || s.shared.SpinMax.Load() == 0 || (s.misses > 8 && s.misses%16 != 0) {
 		s.misses++
 		return
 	}

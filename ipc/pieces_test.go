@@ -3,6 +3,7 @@ package ipc
 import (
 	"bytes"
 	"errors"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -124,4 +125,13 @@ func TestExtentsCool(t *testing.T) {
 		t.Errorf("%d bytes are kept for good, limit %d", kept(), maxCached)
 	}
 	checkIdle(t, x)
+}
+
+func TestHeaderSum(t *testing.T) {
+	t.Parallel()
+	for _, b := range [][]byte{nil, {0}, []byte("yunta"), bytes.Repeat([]byte{0xff, 1}, 2046)} {
+		if got, want := headerSum(b), crc32.Checksum(b, castagnoli()); got != want {
+			t.Errorf("headerSum of %d bytes = %#x, want %#x", len(b), got, want)
+		}
+	}
 }

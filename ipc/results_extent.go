@@ -45,7 +45,7 @@ func (h *extentHead) encode() []byte {
 	e.PutUint64(b[16:], uint64(h.size))
 	e.PutUint32(b[24:], h.writer)
 	copy(b[32:48], h.id[:])
-	e.PutUint32(b[60:], crc32.Update(seedAt(h.id.sum(), h.off), castagnoli, b[:60]))
+	e.PutUint32(b[60:], crc32.Update(seedAt(h.id.sum(), h.off), castagnoli(), b[:60]))
 	return b
 }
 
@@ -60,7 +60,7 @@ func decodeExtentHead(b []byte, off int64) (h extentHead, ok bool) {
 	if h.size < grain || h.size > maxExtentSize || h.size%grain != 0 {
 		return h, false
 	}
-	return h, crc32.Update(seedAt(h.id.sum(), off), castagnoli, b[:60]) == e.Uint32(b[60:])
+	return h, crc32.Update(seedAt(h.id.sum(), off), castagnoli(), b[:60]) == e.Uint32(b[60:])
 }
 
 // extentAt reads the head of an extent with a system call: most places where it

@@ -24,7 +24,7 @@ func FuzzResultsHeader(f *testing.F) {
 		b := bytes.Clone(whole)
 		copy(b, first)
 		if seal { // or no change would ever get past the checksum
-			binary.NativeEndian.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli))
+			binary.NativeEndian.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli()))
 		}
 		b = b[:min(int(size), len(b))]
 		h, err := decodeResultsHeader(b)
@@ -166,7 +166,7 @@ func sealResults(b []byte, off int64) {
 	e := binary.NativeEndian
 	id := fileID(b[48:64])
 	if at := off / grain * grain; off-at < extentHeadBytes {
-		e.PutUint32(b[at+60:], crc32.Update(seedAt(id.sum(), at), castagnoli, b[at:at+60]))
+		e.PutUint32(b[at+60:], crc32.Update(seedAt(id.sum(), at), castagnoli(), b[at:at+60]))
 		return
 	}
 	for at := off &^ 7; at > off-resultHead; at -= 8 {

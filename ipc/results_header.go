@@ -58,7 +58,7 @@ const (
 type fileID [16]byte
 
 // sum is what stands for the identity in checksums.
-func (id *fileID) sum() uint32 { return crc32.Checksum(id[:], castagnoli) }
+func (id *fileID) sum() uint32 { return crc32.Checksum(id[:], castagnoli()) }
 
 // seedAt begins the checksum of whatever stands at off, a multiple of 8, in a
 // file with that sum. A result file may hold results that are result files: with
@@ -89,7 +89,7 @@ func (h *resultsHeader) encode() []byte {
 	e.PutUint64(b[32:], uint64(h.extentSize))
 	e.PutUint64(b[40:], uint64(h.created.UnixNano()))
 	copy(b[48:64], h.id[:])
-	e.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli))
+	e.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli()))
 	return b
 }
 
@@ -108,7 +108,7 @@ func decodeResultsHeader(b []byte) (resultsHeader, error) {
 		return resultsHeader{}, fmt.Errorf("%w: it has %d bytes, the header alone %d", ErrTruncated, len(b), resultsBytes)
 	}
 	sum := e.Uint32(b[resultsBytes-4:])
-	got := crc32.Checksum(b[:resultsBytes-4], castagnoli)
+	got := crc32.Checksum(b[:resultsBytes-4], castagnoli())
 	order, version := e.Uint32(b[12:]), e.Uint32(b[8:])
 	switch {
 	case order != resultsOrder && order == 0x04030201:

@@ -34,7 +34,7 @@ func TestOpenResultsRefuses(t *testing.T) {
 		b := make([]byte, resultsBase)
 		copy(b, h.encode())
 		change(b)
-		binary.NativeEndian.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli))
+		binary.NativeEndian.PutUint32(b[resultsBytes-4:], crc32.Checksum(b[:resultsBytes-4], castagnoli()))
 		return b
 	}
 	eh := testHeader()

@@ -186,7 +186,7 @@ func (r *Record) encodeHead(b, kept []byte, seed uint32) {
 }
 
 func headChecksum(b []byte, head int, seed uint32) uint32 {
-	return crc32.Update(crc32.Update(seed, castagnoli, b[16:resultOutcome]), castagnoli, b[resultHead:head])
+	return crc32.Update(crc32.Update(seed, castagnoli(), b[16:resultOutcome]), castagnoli(), b[resultHead:head])
 }
 
 // encodeOutcome writes what comes with the payload, which stands there already.
@@ -199,7 +199,7 @@ func encodeOutcome(b []byte, head, payload int, s RecordStatus, ended time.Time,
 }
 
 func outcomeChecksum(b []byte, head, payload int, seed uint32) uint32 {
-	return crc32.Update(crc32.Update(seed, castagnoli, b[resultOutcome:resultHead]), castagnoli, b[head:head+payload])
+	return crc32.Update(crc32.Update(seed, castagnoli(), b[resultOutcome:resultHead]), castagnoli(), b[head:head+payload])
 }
 
 // resultLengths are the lengths of a record whose head's checksum holds.

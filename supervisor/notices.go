@@ -40,6 +40,7 @@ func (w *worker) serve() {
 			err = startErr
 		case wire.KindReady:
 			p.ready(w)
+			runtime.Gosched() // NewPool waits, see below
 			continue
 		case wire.KindFailed:
 			e, _, derr := child.DecodeError(body[1:])
