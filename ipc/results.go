@@ -133,10 +133,10 @@ type ResultFile struct {
 	own    sync.Mutex // guards append
 	append *ResultWriter
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards users, and closed against them
 	users  int        // of ctl: the file itself, writers, readers under way
-	closed bool
-	syncer *resultsSyncer
+	closed atomic.Bool
+	syncer *resultsSyncer // set before anybody else has the file
 }
 
 // File returns the file, for other processes to inherit. It is closed by Close.
@@ -175,14 +175,11 @@ func (f *ResultFile) seed(off int64) uint32 { return seedAt(f.sum, off) }
 // with it. Closing again does nothing.
 func (f *ResultFile) Close() error {
 	f.mu.Lock()
-	if f.closed {
-		f.mu.Unlock()
+	closed := f.closed.Swap(true)
+	f.mu.Unlock()
+	if closed {
 		return nil
 	}
-	f.closed = true
-	syncer := f.syncer
-	f.mu.Unlock()
-
 	var errs []error
 	f.own.Lock()
 	if f.append != nil {
@@ -190,8 +187,8 @@ func (f *ResultFile) Close() error {
 		f.append = nil
 	}
 	f.own.Unlock()
-	if syncer != nil {
-		errs = append(errs, syncer.stop())
+	if f.syncer != nil {
+		errs = append(errs, f.syncer.stop())
 	}
 	errs = append(errs, f.letGo(), f.file.Close())
 	if f.lock != nil {
@@ -206,7 +203,7 @@ func (f *ResultFile) Close() error {
 func (f *ResultFile) hold() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.closed.Load() {
 		return f.failed(os.ErrClosed)
 	}
 	f.users++

@@ -172,6 +172,11 @@ func (f *ResultFile) failed(err error) error {
 	if errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("%w: result file %s", ErrClosed, f.path)
 	}
+	// Some calls on a file closed under them fail with an internal error of package
+	// os, which has no name.
+	if f.closed.Load() {
+		return fmt.Errorf("%w: result file %s: %w", ErrClosed, f.path, unprefixed{err})
+	}
 	return fmt.Errorf("ipc: result file %s: %w", f.path, unprefixed{err})
 }
 
