@@ -29,8 +29,8 @@ import (
 //	bits 0-10   ver: grows at each change
 //
 // The last operation stands in the word until the next one, and whoever does the next one first writes the
-// last into its row ("help"), if that was not done. So nobody waits for anybody, and it does not matter
-// who dies where. Value and counts, the word's own row taken from the word, always add up to the
+// last into its row ("help"), if that was not done; but if it is on the same row, that shows it soon
+// enough. So nobody waits for anybody, and it does not matter who dies where. Value and counts, the word's own row taken from the word, always add up to the
 // initial value. A helper could be fooled only if it slept through a multiple of 2^21 operations and then
 // found the row as it was, ver too.
 const (
@@ -116,12 +116,32 @@ func (f *sharedFile) rowsUsed() *atomic.Uint32    { return f.region.Uint32(offRo
 // help writes the last operation into its row, unless that was done or x is no longer the word.
 func (f *sharedFile) help(x uint64) {
 	row := f.row(opSlot(x))
-	r := row.Load()
-	if rowSeq(r) == opSeq(x) || !sameOp(f.undo.wide.Load(), x) {
-		return
+	for {
+		r := row.Load()
+		if rowSeq(r) == opSeq(x) || !sameOp(f.undo.wide.Load(), x) {
+			return
+		}
+		step("helping")
+		// It fails when another helper was here: perhaps a late one, of an earlier
+		// operation on the same row, for the owner does not help itself.
+		if row.CompareAndSwap(r, packRow(rowGen(r), opCount(x), opSeq(x), rowVer(r)+1)) {
+			return
+		}
 	}
-	step("helping")
-	row.CompareAndSwap(r, packRow(rowGen(r), opCount(x), opSeq(x), rowVer(r)+1))
+}
+
+// again returns the number for another operation on our row, if the last one was on it too. Then the word
+// has all there is to know: its count is the row's, which need not be written in between, and one exchange
+// does it, whatever other goroutines of this process are at.
+func (f *sharedFile) again(x uint64) (seq uint64, ok bool) {
+	if opSlot(x) != f.undo.slot {
+		return 0, false
+	}
+	seq = (opSeq(x) + 1) & seqMask
+	if seq == rowSeq(f.row(f.undo.slot).Load()) {
+		seq = (seq + 1) & seqMask
+	}
+	return seq, true
 }
 
 // settle returns the word, and the row of slot as it stands by that word, and the number for an
@@ -145,6 +165,12 @@ func (f *sharedFile) settle(slot int) (x, r, seq uint64) {
 // takeUndo takes a permit if one is there. slept says that the caller has slept for it.
 func (f *sharedFile) takeUndo(slept bool) bool {
 	u := f.undo
+	if x := u.wide.Load(); !slept && valueOf(x) > 0 {
+		if seq, ok := f.again(x); ok && u.wide.CompareAndSwap(x, packOp(valueOf(x)-1, x&undoW, u.slot, opCount(x)+1, seq)) {
+			step("permit taken")
+			return true
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for {
@@ -167,6 +193,12 @@ func (f *sharedFile) takeUndo(slept bool) bool {
 // giveUndo gives back n permits of this process.
 func (f *sharedFile) giveUndo(n int) error {
 	u := f.undo
+	if x := u.wide.Load(); !sleeps(x) && n <= int(opCount(x)) {
+		if seq, ok := f.again(x); ok && u.wide.CompareAndSwap(x, packOp(valueOf(x)+uint64(n), 0, u.slot, opCount(x)-uint64(n), seq)) {
+			step("permit given")
+			return nil
+		}
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for {
