@@ -51,7 +51,7 @@ func (h *header) base() int64 { return h.tableOff() + tableSize }
 func (h *header) lockPath() string   { return filepath.Join(h.dir, "extents-"+h.id+".lock") }
 func (h *header) permitPath() string { return filepath.Join(h.dir, "extents-"+h.id+".permits") }
 
-// castagnoli is made when it is first needed, which takes 150 us: no worker
+// castagnoli is made when it is first needed, which takes 150 us: no writer
 // should pay for it at its start. See [headerSum].
 var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
