@@ -66,8 +66,8 @@ When a job times out it gets SIGTERM, with all it has started, and SIGKILL after
 Ctrl-C begins no more jobs and lets running ones finish, a second one stops them as a timeout
 does, a third one kills them. When this command is killed itself, so are its jobs. On Linux that reaches
 whatever a job has started; elsewhere, what has not left the job's process group. What a job
-that ended by itself has left running in a session of its own (setsid) is left alone; the
-rest of what it left goes at the end at the latest.
+that ended by itself has left running is not waited for, and what it prints from then on is lost. In
+a session of its own (setsid) it is left alone; otherwise it goes at the end at the latest.
 
 With --results each job's command, exit status, times and output (of each stream the first %d MiB) are
 in that file as soon as it has ended, whatever dies then. With --resume a job whose very command has

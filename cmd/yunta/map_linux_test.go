@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -47,4 +48,44 @@ func marked(t *testing.T, mark string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// Jobs that fill the disk are not believed, and there are no more of them; what was written is printed.
+func TestMapDiskFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skip("no file system to fill can be mounted: ", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	const script = `head -c $0 /dev/zero 2>/dev/null; exit 0`
+	m := &mapping{cmd: command(t, "map", "-k", "-j", "1", "--", "sh", "-c", script, ":::", "1000", "100000000", "1000", "1000"), temp: dir}
+	m.cmd.Env = append(m.cmd.Env, "TMPDIR="+dir)
+	m.cmd.Stdout, m.cmd.Stderr = &m.stdout, &m.stderr
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if status := m.wait(t); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+	if got := m.stdout.len(); got < 1<<20 || got > 2<<20 {
+		t.Errorf("%d bytes were printed, want nearly 2 MiB", got)
+	}
+	if got := m.stderr.String(); !strings.Contains(got, " has no room left: the output of job 2 may not be whole, and no more jobs are begun") {
+		t.Errorf("stderr %q", got)
+	}
+	// And when there is no room to begin with.
+	if err := os.WriteFile(filepath.Join(dir, "full"), make([]byte, 4<<20), 0o600); err == nil {
+		t.Fatal("the file system is not full")
+	}
+	next := command(t, "map", "--", "echo", ":::", "x")
+	next.Env = append(next.Env, "TMPDIR="+dir)
+	out, err := next.CombinedOutput()
+	if exitCode(err) != 1 || !bytes.HasPrefix(out, []byte("yunta map: ")) || !bytes.HasSuffix(out, []byte("no space left on device\n")) {
+		t.Errorf("%v, %q", err, out)
+	}
 }

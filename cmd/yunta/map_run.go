@@ -51,17 +51,12 @@ type mapRun struct {
 }
 
 func newMapRun(cmd *cobra.Command, o mapOptions, in source) (*mapRun, error) {
-	cores := supervisor.CPUCount()
-	if o.jobs == 0 {
-		o.jobs = cores
-	}
-	if o.values != nil {
-		o.jobs = max(min(o.jobs, len(o.values)), 1)
-	}
-	if o.pin.chosen == 0 && o.jobs < cores {
+	workers, cores := o.workers()
+	if o.pin.chosen == 0 && workers < cores {
 		// A job that could use several cores would be kept from those that nobody uses.
 		o.pin.chosen = slices.Index(o.pin.words, "none")
 	}
+	o.jobs = workers
 	r := &mapRun{
 		o: o, name: cmd.CommandPath(), in: in, values: map[int]string{}, claimed: map[string]bool{},
 		bar: newCountBar(cmd.ErrOrStderr(), "jobs", o.bar),
@@ -88,18 +83,39 @@ func newMapRun(cmd *cobra.Command, o mapOptions, in source) (*mapRun, error) {
 	return r, nil
 }
 
+// workers returns how many there may be, and how many cores if that matters: counting them means reading several files.
+func (o *mapOptions) workers() (workers, cores int) {
+	if o.jobs == 1 || o.values != nil && len(o.values) <= 1 {
+		return 1, 2
+	}
+	cores = supervisor.CPUCount()
+	workers = o.jobs
+	if workers == 0 {
+		workers = cores
+	}
+	if o.values != nil {
+		workers = min(workers, len(o.values))
+	}
+	return workers, cores
+}
+
 // close ends what the run has begun and removes what it has made.
 func (r *mapRun) close() {
 	r.bar.stop()
-	if r.pool != nil {
+	if r.order != nil {
+		r.order.close()
+	}
+	if r.pool != nil && r.control.Level() == jobs.Going {
+		// All is done: the files can go while the workers leave.
+		_ = r.pool.Close()
+		_ = r.spill.Close()
+		_ = r.pool.Wait(context.Background())
+	} else if r.pool != nil {
 		_ = r.pool.Terminate()
 		_ = r.pool.Wait(context.Background())
 	}
 	r.brake.quit()
-	if r.order != nil {
-		r.order.close()
-	}
-	_ = r.spill.Close()
+	_ = r.spill.Close() // once more does nothing
 }
 
 func (r *mapRun) say(format string, args ...any) {

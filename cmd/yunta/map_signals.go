@@ -68,12 +68,14 @@ func (b *brake) press(s syscall.Signal) {
 		b.level = max(b.level, jobs.Stop)
 	}
 	n := b.running()
-	switch b.level {
-	case jobs.Drain:
+	switch {
+	case n == 0:
+		b.say("%v; no jobs run, and none is begun", interruptError{s})
+	case b.level == jobs.Drain:
 		b.say("%v; finishing %s, once more to stop %s", interruptError{s}, plural(n, "running job"), them(n))
-	case jobs.Stop:
+	case b.level == jobs.Stop:
 		b.say("%v; stopping %s, once more to kill %s", interruptError{s}, plural(n, "running job"), them(n))
-	case jobs.Kill:
+	case b.level == jobs.Kill:
 		b.say("%v; killing %s", interruptError{s}, plural(n, "running job"))
 	}
 	b.raise(b.level)
