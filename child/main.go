@@ -131,6 +131,8 @@ func work() int {
 	if err := s.say(wire.KindReady, 0); err != nil {
 		return exitProtocol
 	}
+	// While the first task is on its way: else its result would have to wait.
+	s.extents.Warm()
 	outcome := make(chan error)
 	go s.main(outcome)
 	if err := <-outcome; err != nil {

@@ -247,6 +247,10 @@ func (x *Extents) Close() error {
 	return errors.Join(errs...)
 }
 
+// Warm opens what the first Take will need, for a writer that has nothing else
+// to do yet. An error is only told by Take.
+func (x *Extents) Warm() { _, _ = x.tableLock() }
+
 // tableLock opens the lock at its first use: a writer that fits in its first
 // extent need not join a lock registry at all.
 func (x *Extents) tableLock() (*oslock.Lock, error) {
