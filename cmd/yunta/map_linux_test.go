@@ -72,8 +72,8 @@ func TestMapDiskFull(t *testing.T) {
 	if status := m.wait(t); status != 1 {
 		t.Errorf("status %d, want 1", status)
 	}
-	if got := m.stdout.len(); got < 1<<20 || got > 2<<20 {
-		t.Errorf("%d bytes were printed, want nearly 2 MiB", got)
+	if got := m.stdout.len(); got < 100_000 || got > 2<<20 { // elsewhere than on Linux the pool's own file is there, too
+		t.Errorf("%d bytes were printed, want what there was room for", got)
 	}
 	if got := m.stderr.String(); !strings.Contains(got, " has no room left: the output of job 2 may not be whole, and no more jobs are begun") {
 		t.Errorf("stderr %q", got)
