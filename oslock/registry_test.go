@@ -227,7 +227,7 @@ func TestRegistryCleanedPermits(t *testing.T) {
 	taker, waiter := act(t, env), act(t, env)
 	for _, p := range []*process{taker, waiter} {
 		p.do("sem "+path+" 1 undo", "ok")
-		p.do("impatient 50ms", "ok")
+		p.do("impatient 1s", "ok")
 	}
 	taker.do("acquire", "ok")
 	if err := os.RemoveAll(members); err != nil {
