@@ -25,6 +25,8 @@ const (
 	// spinFor is how long an idle child watches its bell before it blocks:
 	// waking a blocked process on another core costs about 20 us each way.
 	spinFor = 50 * time.Microsecond
+	// spinAfter is after how many chunks at most it does so.
+	spinAfter = 4
 	// roomHint is how many bytes are asked for a value of unknown size; a
 	// larger one is copied once more.
 	roomHint = 64
@@ -58,6 +60,7 @@ type server struct {
 	memory  memoryWatch
 	full    bool // begins nothing more: this process wants to be replaced
 
+	chunks  []chunk  // for the next ones
 	pending []uint32 // slots to tell of
 	flushed time.Duration
 	ended   time.Duration // when the last chunk ended, 0 after a wait
@@ -65,6 +68,7 @@ type server struct {
 	body    []byte        // scratch for notices
 	frame   []byte
 	misses  int // spins in a row that saw nothing
+	ran     int // chunks since the last wait
 	done    uint64
 	failed  uint64
 }
@@ -181,13 +185,19 @@ func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	if r == nil {
 		return fmt.Errorf("%w: entry number %d was not defined", wire.ErrProtocol, head.Entry)
 	}
-	c := &chunk{
+	if len(s.chunks) == 0 {
+		s.chunks = make([]chunk, 16) // not used again: a task may keep its context
+	}
+	c := &s.chunks[0]
+	s.chunks = s.chunks[1:]
+	*c = chunk{
 		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
 		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended, marks: marks,
 	}
 	if c.start == 0 { // else it follows another: reading the clock costs as much as a short task
 		c.start = now()
 	}
+	s.ran++
 	s.current.Store(c)
 	s.line.Run(s.names[head.Entry], uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
 	if !s.full {
@@ -250,8 +260,11 @@ func (s *server) flush(at time.Duration) error {
 // spin watches the bell for a moment before the caller blocks, if a core is free for it.
 func (s *server) spin() {
 	// Before its first task a worker leaves the core to the supervisor, which has
-	// yet to hear of it while its other workers start.
-	if s.done+s.failed == 0 || s.shared.SpinMax.Load() == 0 || (s.misses > 8 && s.misses%16 != 0) {
+	// yet to hear of it while its other workers start; and after many chunks to
+	// whoever sends the next ones, for then there is a supply that came to a halt.
+	many := s.ran > spinAfter
+	s.ran = 0
+	if many || s.done+s.failed == 0 || s.shared.SpinMax.Load() == 0 || (s.misses > 8 && s.misses%16 != 0) {
 		s.misses++
 		return
 	}

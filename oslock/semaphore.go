@@ -12,7 +12,7 @@ import (
 type SemaphoreOptions struct {
 	// Undo makes what a process took, and has not released, come back when the process ends, however it
 	// ends (SEM_UNDO of semop(2)). Then a process can release only what it took itself, and
-	// the value is at most 32767, as System V has it. Costs some ten times a plain one.
+	// the value is at most 32767, as System V has it. Costs two to four times a plain one.
 	Undo bool
 	// Bounded refuses to release beyond the initial value: Python's BoundedSemaphore.
 	Bounded bool

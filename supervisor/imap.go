@@ -133,6 +133,7 @@ func stream[A, R any](ctx context.Context, p *Pool, e child.Entry[A, R], args it
 				size *= 2
 			}
 		}
+		t.ring.grows = true
 		t.args, t.out, t.mask = make([]A, size), make([]R, size), size-1
 		s := &streamed[A, R]{
 			t: t, p: p.core, job: p.newJob(e.Name(), t, -1), ordered: ordered, buffer: p.call.Buffer,

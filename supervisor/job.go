@@ -109,7 +109,7 @@ const (
 // when it is a ring (mask is its size less one then).
 type typedJob[A, R any] struct {
 	f    func(context.Context, A) (R, error)
-	ring sync.RWMutex // held for writing while a ring grows; args and out have no other lock
+	ring ringLock // held for writing while a ring grows; args and out have no other lock
 	args []A
 	out  []R
 	mask int
@@ -118,6 +118,28 @@ type typedJob[A, R any] struct {
 
 	scratch []byte // of digest, which one goroutine at a time calls
 }
+
+// ringLock is a lock only where there is a ring: elsewhere nothing ever grows,
+// and the goroutines of all workers would fight for its cache line.
+type ringLock struct {
+	grows bool // set before anybody else has it
+	mu    sync.RWMutex
+}
+
+func (l *ringLock) RLock() {
+	if l.grows {
+		l.mu.RLock()
+	}
+}
+
+func (l *ringLock) RUnlock() {
+	if l.grows {
+		l.mu.RUnlock()
+	}
+}
+
+func (l *ringLock) Lock()   { l.mu.Lock() }
+func (l *ringLock) Unlock() { l.mu.Unlock() }
 
 func newTyped[A, R any](p *Pool, e child.Entry[A, R]) *typedJob[A, R] {
 	t := &typedJob[A, R]{f: e.Func(), mask: -1}
