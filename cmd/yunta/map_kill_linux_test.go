@@ -237,10 +237,15 @@ func TestMapWorkerKilled(t *testing.T) {
 // The job of a killed worker is tried again if others would be.
 func TestMapWorkerKilledRetried(t *testing.T) {
 	t.Parallel()
+	mark := newMark(t)
 	once := filepath.Join(t.TempDir(), "once")
-	stdout, stderr, status := runMapping(t, "", "--retries", "1", "--", "sh", "-c", `test -e "$0" || { echo lost; : >"$0"; kill -9 $PPID; sleep 1000; }; echo kept`, ":::", once)
+	const script = `test -e "$0" || { echo lost; : >"$0"; kill -9 $PPID; sleep 1000; }; echo kept`
+	stdout, stderr, status := runMapping(t, "", "--retries", "1", "--", "env", mark, "sh", "-c", script, ":::", once)
 	if stdout != "kept\n" || stderr != "" || status != 0 {
 		t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
+	}
+	if wholeTree { // elsewhere a worker that its job kills at once may not have said yet which process group that has
+		checkGone(t, mark)
 	}
 }
 

@@ -68,6 +68,7 @@ func Begin(_ context.Context, s Settings) (struct{}, error) {
 	if err != nil {
 		return struct{}{}, err
 	}
+	r.control.EndGroup(r.worker) // of the job that the worker before this one was running when it died
 	child.BeforeKill(r.close)
 	go r.control.watch(r.told)
 	current = r

@@ -13,7 +13,8 @@ func sysProcAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: t
 // published reports whether the parent is told of the job's process group.
 const published = true
 
-// EndGroup kills the job that a worker was running when it died.
+// EndGroup kills the job that a worker was running when it died. One whose worker was killed between starting it and saying so is not
+// found.
 func (c *Control) EndGroup(worker int) {
 	if group := c.group(worker).Swap(0); group != 0 {
 		_ = syscall.Kill(-int(group), syscall.SIGKILL) // gone already, at best
