@@ -40,16 +40,20 @@ var actor = newHelper("actor", func(h *helperIO, args []string) error {
 })
 
 type actorState struct {
-	lock *Lock
-	sem  *Semaphore
-	kids []*exec.Cmd
+	lock    *Lock
+	sem     *Semaphore
+	rw      *RWLock
+	event   *Event
+	cond    *Condition
+	barrier *Barrier
+	kids    []*exec.Cmd
 }
 
 // names are the errors that tests ask for.
 var names = map[string]error{
 	"died": ErrOwnerDied, "notowner": ErrNotOwner, "closed": ErrClosed, "over": ErrOverRelease,
 	"registry": ErrOtherRegistry, "lost": ErrRegistryLost, "damaged": ErrDamaged,
-	"timeout": context.DeadlineExceeded, "mismatch": ErrMismatch,
+	"timeout": context.DeadlineExceeded, "mismatch": ErrMismatch, "broken": ErrBroken,
 }
 
 func answer(err error) string {
@@ -149,7 +153,7 @@ func (a *actorState) do(words []string) string {
 			}
 		}
 	default:
-		return "no such deed"
+		return a.moreDeeds(ctx, words[0], arg)
 	}
 	return answer(err)
 }
@@ -174,4 +178,76 @@ func (p *process) ask(deed string) string {
 	p.t.Helper()
 	p.send(deed)
 	return p.line()
+}
+
+// moreDeeds are those of the kinds made of locks.
+func (a *actorState) moreDeeds(ctx context.Context, deed string, arg func(int) string) string {
+	number := func(i int) int { n, _ := strconv.Atoi(arg(i)); return n }
+	if d, _ := time.ParseDuration(arg(1)); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	truth := func(ok bool, err error) string {
+		if err == nil {
+			return strconv.FormatBool(ok)
+		}
+		return answer(err)
+	}
+	var err error
+	switch deed {
+	case "rw": // rw PATH [repair]
+		o := LockOptions{}
+		if arg(2) == "repair" {
+			o.Repair = func() error { return nil }
+		}
+		a.rw, err = OpenRWLock(arg(1), o)
+	case "rlock":
+		err = a.rw.RLock(ctx)
+	case "tryrlock":
+		return truth(a.rw.TryRLock())
+	case "runlock":
+		err = a.rw.RUnlock()
+	case "wlock":
+		err = a.rw.Lock(ctx)
+	case "trywlock":
+		return truth(a.rw.TryLock())
+	case "wunlock":
+		err = a.rw.Unlock()
+	case "wrepaired":
+		err = a.rw.Repaired()
+	case "event": // event PATH
+		a.event, err = OpenEvent(arg(1), EventOptions{})
+	case "set":
+		err = a.event.Set()
+	case "clear":
+		err = a.event.Clear()
+	case "isset":
+		return strconv.FormatBool(a.event.IsSet())
+	case "waitset":
+		err = a.event.Wait(ctx)
+	case "cond": // cond LOCK PATH
+		if a.lock, err = OpenLock(arg(1), LockOptions{}); err == nil {
+			a.cond, err = OpenCondition(a.lock, arg(2), ConditionOptions{})
+		}
+	case "wait":
+		err = a.cond.Wait(ctx)
+	case "lockwait": // and unlock
+		if err = a.lock.Lock(context.Background()); err == nil {
+			err = a.cond.Wait(ctx)
+			err = errors.Join(err, a.lock.Unlock())
+		}
+	case "notify": // notify N
+		err = a.cond.Notify(number(1))
+	case "barrier": // barrier PATH PARTIES
+		a.barrier, err = OpenBarrier(arg(1), number(2), BarrierOptions{})
+	case "meet":
+		var n int
+		if n, err = a.barrier.Wait(ctx); err == nil {
+			return strconv.Itoa(n)
+		}
+	default:
+		return "no such deed"
+	}
+	return answer(err)
 }

@@ -11,15 +11,21 @@ var (
 	// protects may be half-written. It stays so until [Lock.Repaired], or until a Repair
 	// function has succeeded.
 	ErrOwnerDied = errors.New("oslock: the owner died")
-	// ErrNotOwner refuses to unlock what this process, or this RLock, does not own.
+	// ErrNotOwner refuses to unlock what this process, or this RLock, does not own, and to wait
+	// for a condition or notify it without its lock.
 	ErrNotOwner = errors.New("oslock: not the owner")
 	// ErrClosed is what a closed handle answers, also to those who waited on it.
 	ErrClosed = errors.New("oslock: closed")
 	// ErrOverRelease refuses a release beyond the initial value of a bounded semaphore, beyond
 	// what the process took from one with undo, or beyond what a semaphore can count.
 	ErrOverRelease = errors.New("oslock: released too often")
-	// ErrValue refuses a number of permits that is negative, zero, or too large.
-	ErrValue = errors.New("oslock: number of permits out of range")
+	// ErrValue refuses a number of permits, of parties or of those to notify that is out of range.
+	ErrValue = errors.New("oslock: number out of range")
+	// ErrBroken says that a barrier is broken: somebody who waited gave up or died, its action failed, or it
+	// was aborted or reset.
+	ErrBroken = errors.New("oslock: broken barrier")
+	// ErrTooManyWaiters says that as many wait for a condition as its file has room for: 4096.
+	ErrTooManyWaiters = errors.New("oslock: too many wait for the condition")
 
 	// ErrName refuses a name that is empty, too long, or holds "..", a NUL byte or a leading dot.
 	ErrName = errors.New("oslock: bad name")

@@ -2,6 +2,9 @@ package oslock
 
 import (
 	"context"
+	"io/fs"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,29 +32,48 @@ var (
 	testHookPace = func(pace time.Duration) time.Duration { return min(2*pace, maxPace) }
 )
 
-// handle is what Lock and Semaphore have in common: one opened name.
+// handle is what all the kinds have in common: one opened name.
 type handle struct {
 	// file is closedFile after Close. The paths of free locks load it without more ado; nobody
 	// unmaps the file while they have it, see sharedFile.
-	file    atomic.Pointer[sharedFile]
-	path    string
-	closed  chan struct{}
-	once    sync.Once
-	err     error // of Close
-	mu      sync.Mutex
-	sleeper *futex.Sleeper // of the goroutine that sleeps through this handle, guarded by mu
+	file   atomic.Pointer[sharedFile]
+	path   string
+	closed chan struct{}
+	once   sync.Once
+	err    error // of Close
+	mu     sync.Mutex
+	// sleepers are of the goroutines that sleep through this handle, one a place at most; guarded by mu.
+	sleepers map[*futex.Sleeper]struct{}
 }
 
 // closedFile stands where a handle's file was. Its word can be neither locked nor unlocked.
 var closedFile = func() *sharedFile {
 	word := new(atomic.Uint32)
 	word.Store(^uint32(0))
-	return &sharedFile{word: word}
+	return &sharedFile{place: place{word: word}}
 }()
+
+// open opens the file of that name, and makes it as want says where there is none. mode 0 means 0600.
+func (h *handle) open(name string, want header, mode fs.FileMode) error {
+	path, err := resolve(name)
+	if err != nil {
+		return err
+	}
+	if mode == 0 {
+		mode = 0o600
+	}
+	f, err := openShared(path, want, mode)
+	if err != nil {
+		return err
+	}
+	newHandle(h, f)
+	return nil
+}
 
 func newHandle(h *handle, f *sharedFile) {
 	h.path = f.path
 	h.closed = make(chan struct{})
+	h.sleepers = map[*futex.Sleeper]struct{}{}
 	h.file.Store(f)
 }
 
@@ -61,9 +83,9 @@ func (h *handle) close() error {
 		f := h.file.Swap(closedFile)
 		close(h.closed)
 		h.mu.Lock()
-		s := h.sleeper
+		asleep := slices.Collect(maps.Keys(h.sleepers))
 		h.mu.Unlock()
-		if s != nil {
+		for _, s := range asleep {
 			s.Interrupt()
 		}
 		h.err = f.close()
@@ -73,10 +95,35 @@ func (h *handle) close() error {
 
 func (h *handle) isClosed() bool { return h.file.Load() == closedFile }
 
-// waiter is one goroutine's stay at a file's gate, from enter to leave.
+// use returns the handle's file, which is not given back before the caller has called its done. It is for
+// what leaves marks in the file while it waits; the paths of free locks do without.
+func (h *handle) use() (*sharedFile, error) {
+	f := h.file.Load()
+	if f == closedFile {
+		return nil, ErrClosed
+	}
+	f.users.Add(1)
+	if h.isClosed() {
+		f.done()
+		return nil, ErrClosed
+	}
+	return f, nil
+}
+
+// place is one word of a file to sleep on.
+type place struct {
+	word *atomic.Uint32
+	// gate is entered by whoever waits: one goroutine a process sleeps in the kernel, the
+	// others wait here, first come, first served.
+	gate chan struct{}
+}
+
+func newPlace(word *atomic.Uint32) place { return place{word: word, gate: make(chan struct{}, 1)} }
+
+// waiter is one goroutine's stay at a gate, from enter to leave.
 type waiter struct {
 	h       *handle
-	f       *sharedFile
+	p       *place
 	ctx     context.Context //nolint:containedctx // lives as long as the call it came with
 	sleeper *futex.Sleeper
 	stop    func() bool // ends the context's hold on sleeper
@@ -85,23 +132,30 @@ type waiter struct {
 	lost    time.Time // since when the owner cannot be judged; zero: it can
 }
 
-// enter waits for the file's gate. Only one goroutine of a process is inside.
-func (h *handle) enter(ctx context.Context, f *sharedFile) (*waiter, error) {
+// enter waits for the gate of a place. Only one goroutine of a process is inside.
+func (h *handle) enter(ctx context.Context, p *place) (*waiter, error) {
+	return h.enterUnless(ctx, p, nil)
+}
+
+// enterUnless is enter, but for one who is called meanwhile: then there is no waiter, and no error.
+func (h *handle) enterUnless(ctx context.Context, p *place, called <-chan struct{}) (*waiter, error) {
 	if h.isClosed() {
 		return nil, ErrClosed
 	}
 	select {
-	case f.gate <- struct{}{}:
+	case p.gate <- struct{}{}:
 	default:
 		select {
-		case f.gate <- struct{}{}:
+		case p.gate <- struct{}{}:
+		case <-called:
+			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-h.closed:
 			return nil, ErrClosed
 		}
 	}
-	return &waiter{h: h, f: f, ctx: ctx, next: time.Now().Add(firstPace), pace: firstPace}, nil
+	return &waiter{h: h, p: p, ctx: ctx, next: time.Now().Add(firstPace), pace: firstPace}, nil
 }
 
 // leave opens the gate for the next.
@@ -111,11 +165,11 @@ func (w *waiter) leave() {
 			w.stop()
 		}
 		w.h.mu.Lock()
-		w.h.sleeper = nil
+		delete(w.h.sleepers, w.sleeper)
 		w.h.mu.Unlock()
 		w.sleeper.Leave()
 	}
-	<-w.f.gate
+	<-w.p.gate
 }
 
 // over returns why the waiting must end, nil while it need not.
@@ -151,13 +205,13 @@ func (w *waiter) judged(lost bool) error {
 	return nil
 }
 
-// sleep sleeps while the file's word holds val, until the next look at the latest, and ends at once
+// sleep sleeps while the place's word holds val, until the next look at the latest, and ends at once
 // with the context and with Close. It reports whether a wake-up ended it.
 func (w *waiter) sleep(val uint32) (woken bool) {
 	if w.sleeper == nil {
-		w.sleeper = testHookSleeper(w.f.word)
+		w.sleeper = testHookSleeper(w.p.word)
 		w.h.mu.Lock()
-		w.h.sleeper = w.sleeper
+		w.h.sleepers[w.sleeper] = struct{}{}
 		w.h.mu.Unlock()
 		// Close may have come before it could see the sleeper; over then says so.
 		if w.h.isClosed() {

@@ -11,24 +11,30 @@ import (
 //	0       8     "yuntalck", stored last: without it the file is not finished
 //	8       4     0x01020304
 //	12      2     version of the format
-//	14      1     kind: 1 lock, 2 semaphore, 3 semaphore with undo
+//	14      1     kind: 1 lock, 2 semaphore, 3 semaphore with undo, 4 read-write lock, 5 condition,
+//	              6 event, 7 barrier
 //	15      1     1: bounded
 //	16      16    identity of the member registry whose numbers stand in the file; zero: none do
 //	32      4     size of the file
-//	36      4     initial value of a semaphore
+//	36      4     initial value of a semaphore, parties of a barrier
 //	40      24    zero
-//	64      8     the word (a lock and a plain semaphore use 4 bytes): the cache line is its own
-//	128     4     with undo: rows ever used; all rows in use are below
-//	4096    8     with undo: row 0
-//	...           with undo: rows 1 to 4095
+//	64      8     the word (8 bytes of a semaphore with undo, 4 of all others): the cache line is its own
+//	72      4     of a lock: how many dead owners there were
+//	128     4     with undo, and of a read-write lock: rows ever used; all rows in use are below
+//	4096    8     with undo, and of a read-write lock: row 0
+//	...           rows 1 to 4095
+//
+// The rest of a read-write lock is told in rwlock_word.go, of a condition in condition_table.go, of a
+// barrier in barrier_state.go.
 const (
 	fileMagic   = "yuntalck"
 	fileVersion = 1
 	headerSize  = 64
 
-	offID   = 16
-	offWord = 64
-	offRows = 4096
+	offID     = 16
+	offWord   = 64
+	offDeaths = 72
+	offRows   = 4096
 
 	smallSize = 128
 	undoSize  = offRows + slots*8
@@ -40,7 +46,14 @@ const (
 	kindLock fileKind = 1 + iota
 	kindSemaphore
 	kindUndo
+	kindRW
+	kindCondition
+	kindEvent
+	kindBarrier
 )
+
+// names reports whether members' numbers stand in files of the kind.
+func (k fileKind) names() bool { return k != kindSemaphore && k != kindEvent }
 
 func (k fileKind) String() string {
 	switch k {
@@ -50,6 +63,14 @@ func (k fileKind) String() string {
 		return "semaphore"
 	case kindUndo:
 		return "semaphore with undo"
+	case kindRW:
+		return "read-write lock"
+	case kindCondition:
+		return "condition"
+	case kindEvent:
+		return "event"
+	case kindBarrier:
+		return "barrier"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -64,8 +85,13 @@ type header struct {
 
 // size is how long a file of the header's kind is.
 func (h *header) size() int {
-	if h.kind == kindUndo {
+	switch h.kind {
+	case kindUndo, kindRW:
 		return undoSize
+	case kindCondition:
+		return conditionSize
+	case kindBarrier:
+		return barrierSize(int(h.initial))
 	}
 	return smallSize
 }
@@ -73,6 +99,9 @@ func (h *header) size() int {
 func (h *header) String() string {
 	if h.bounded {
 		return "bounded " + h.kind.String()
+	}
+	if h.kind == kindBarrier {
+		return fmt.Sprintf("barrier of %d", h.initial)
 	}
 	return h.kind.String()
 }
@@ -116,7 +145,7 @@ func decodeHeader(b []byte, size int64) (header, error) {
 	}
 	want := int64(binary.NativeEndian.Uint32(b[32:]))
 	switch {
-	case h.kind < kindLock || h.kind > kindUndo, want != int64(h.size()):
+	case h.kind < kindLock || h.kind > kindBarrier, h.kind == kindBarrier && h.initial > maxParties, want != int64(h.size()):
 		return header{}, fmt.Errorf("%w: %v of %d bytes", ErrDamaged, h.kind, want)
 	case size != want:
 		return header{}, fmt.Errorf("%w: %d bytes, want %d", ErrDamaged, size, want)

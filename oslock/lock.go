@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// LockOptions are the settings of a [Lock] and an [RLock]. The zero value is the recommended one.
+// LockOptions are the settings of a [Lock], an [RLock] and an [RWLock]. The zero value is the recommended one.
 type LockOptions struct {
 	// Repair puts in order what the lock protects after an owner died. It runs in the process that got
 	// the lock, with the lock held, before Lock or TryLock returns; it must not use the lock
@@ -16,13 +16,6 @@ type LockOptions struct {
 	// Mode is the permission of a new file, before the umask; 0 means 0600, the user alone. Whoever
 	// may write to the file may lock it, unlock it, and break it.
 	Mode fs.FileMode
-}
-
-func (o LockOptions) withDefaults() LockOptions {
-	if o.Mode == 0 {
-		o.Mode = 0o600
-	}
-	return o
 }
 
 // Lock is a mutual-exclusion lock between processes, and between the goroutines of each: like Python's
@@ -55,18 +48,16 @@ type Lock struct {
 // for a file that is something else, which is left as it was; [ErrNetwork]; [ErrOtherRegistry] for a
 // file in use by another user, or from another run directory; and those of the system.
 func OpenLock(name string, o LockOptions) (*Lock, error) {
-	path, err := resolve(name)
-	if err != nil {
+	l := &Lock{}
+	if err := l.open(name, o); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
-	f, err := openShared(path, header{kind: kindLock}, o.Mode)
-	if err != nil {
-		return nil, err
-	}
-	l := &Lock{repair: o.Repair}
-	newHandle(&l.h, f)
 	return l, nil
+}
+
+func (l *Lock) open(name string, o LockOptions) error {
+	l.repair = o.Repair
+	return l.h.open(name, header{kind: kindLock}, o.Mode)
 }
 
 // Lock waits until this process owns the lock. The end of the context, or Close, ends the wait at once, with

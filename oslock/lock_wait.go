@@ -51,7 +51,7 @@ func (l *Lock) tooLate(f *sharedFile) error {
 
 // waitLock waits for the lock and returns the word as it was taken.
 func (h *handle) waitLock(ctx context.Context, f *sharedFile) (uint32, error) {
-	w, err := h.enter(ctx, f)
+	w, err := h.enter(ctx, &f.place)
 	if err != nil {
 		return 0, err
 	}

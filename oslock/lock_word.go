@@ -91,6 +91,9 @@ func (f *sharedFile) takeOver(owner uint32) (word uint32, ok, lost bool) {
 	for v := f.word.Load(); ownerOf(v) == owner; v = f.word.Load() {
 		if word := f.me | bitD | bitW; f.word.CompareAndSwap(v, word) {
 			step("taken over")
+			if f.deaths != nil {
+				f.deaths.Add(1) // who waits for something other than the lock itself looks here
+			}
 			return word, true, false
 		}
 	}

@@ -66,6 +66,12 @@ func (h *helperIO) hear() (string, error) {
 	return strings.TrimSuffix(line, "\n"), err
 }
 
+// exitWithTest ends this helper when the test is gone, or has heard enough.
+func exitWithTest(h *helperIO) {
+	h.hear()
+	os.Exit(0)
+}
+
 // process is a started helper.
 type process struct {
 	t    testing.TB

@@ -93,6 +93,7 @@ func (o *opening) again(f *sharedFile) (*sharedFile, error) {
 		return nil, o.replaced(err)
 	}
 	f.refs++
+	f.orphan.Store(false)
 	return f, nil
 }
 
@@ -143,7 +144,8 @@ func (o *opening) check(fd int) (have header, ready bool, err error) {
 }
 
 func (o *opening) match(have header) error {
-	if have.kind != o.want.kind || have.bounded != o.want.bounded {
+	if have.kind != o.want.kind || have.bounded != o.want.bounded ||
+		have.kind == kindBarrier && have.initial != o.want.initial {
 		return fmt.Errorf("%w: a %v, want a %v", ErrMismatch, &have, &o.want)
 	}
 	return nil
@@ -224,6 +226,18 @@ func (o *opening) bind(fd int, have header) error {
 	switch have.kind {
 	case kindLock:
 		if err := disown(fd); err != nil {
+			return err
+		}
+	case kindRW:
+		if err := disownRW(fd); err != nil {
+			return err
+		}
+	case kindCondition: // nobody waits
+		if err := writeAt(fd, make([]byte, conditionSize-offWord), offWord); err != nil {
+			return err
+		}
+	case kindBarrier:
+		if err := abandon(fd, have); err != nil {
 			return err
 		}
 	case kindUndo:

@@ -28,11 +28,17 @@ type RLock struct {
 // OpenRLock opens the lock of that name for recursive use. Names, options and errors are those
 // of [OpenLock].
 func OpenRLock(name string, o LockOptions) (*RLock, error) {
-	l, err := OpenLock(name, o)
-	if err != nil {
+	r := &RLock{}
+	if err := r.open(name, o); err != nil {
 		return nil, err
 	}
-	return &RLock{lock: l, turn: make(chan struct{}, 1)}, nil
+	return r, nil
+}
+
+func (r *RLock) open(name string, o LockOptions) (err error) {
+	r.turn = make(chan struct{}, 1)
+	r.lock, err = OpenLock(name, o)
+	return err
 }
 
 // Lock waits until this handle owns the lock, or owns it once more. Errors are those of [Lock.Lock];

@@ -45,28 +45,23 @@ type Semaphore struct{ h handle }
 // value out of range is [ErrValue]: 0 to 2147483647, with Undo 0 to 32767. Other errors
 // are those of [OpenLock].
 func OpenSemaphore(name string, value int, o SemaphoreOptions) (*Semaphore, error) {
-	path, err := resolve(name)
-	if err != nil {
+	s := &Semaphore{}
+	if err := s.open(name, value, o); err != nil {
 		return nil, err
 	}
-	if o.Mode == 0 {
-		o.Mode = 0o600
-	}
+	return s, nil
+}
+
+func (s *Semaphore) open(name string, value int, o SemaphoreOptions) error {
 	want := header{kind: kindSemaphore, bounded: o.Bounded, initial: uint32(value)}
 	limit := maxPlain
 	if o.Undo {
 		want.kind, limit = kindUndo, maxUndo
 	}
 	if value < 0 || value > limit {
-		return nil, fmt.Errorf("%w: initial value %d, want 0 to %d", ErrValue, value, limit)
+		return fmt.Errorf("%w: initial value %d, want 0 to %d", ErrValue, value, limit)
 	}
-	f, err := openShared(path, want, o.Mode)
-	if err != nil {
-		return nil, err
-	}
-	s := &Semaphore{}
-	newHandle(&s.h, f)
-	return s, nil
+	return s.h.open(name, want, o.Mode)
 }
 
 // Acquire waits for a permit and takes it. The end of the context, or Close, ends the wait at once, with their

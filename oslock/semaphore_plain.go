@@ -51,7 +51,7 @@ func (f *sharedFile) givePlain(n int) error {
 
 // waitPermit waits for a permit, of either kind of semaphore.
 func (h *handle) waitPermit(ctx context.Context, f *sharedFile) error {
-	w, err := h.enter(ctx, f)
+	w, err := h.enter(ctx, &f.place)
 	if err != nil {
 		return err
 	}

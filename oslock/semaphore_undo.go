@@ -80,11 +80,12 @@ func packRow(gen uint32, count, seq, ver uint64) uint64 {
 
 // putWord writes the first word of a file into b.
 func (h *header) putWord(b []byte) {
-	if h.kind == kindUndo {
+	switch h.kind {
+	case kindUndo:
 		binary.NativeEndian.PutUint64(b, uint64(h.initial))
-		return
+	case kindSemaphore:
+		binary.NativeEndian.PutUint32(b, h.initial)
 	}
-	binary.NativeEndian.PutUint32(b, h.initial)
 }
 
 // undoState is what a semaphore with undo has beyond a plain one.
@@ -112,6 +113,19 @@ func (u *undoState) low() *atomic.Uint32 {
 
 func (f *sharedFile) row(slot int) *atomic.Uint64 { return f.region.Uint64(offRows + 8*slot) }
 func (f *sharedFile) rowsUsed() *atomic.Uint32    { return f.region.Uint32(offRowsUsed) }
+
+// rowsInUse is how many rows to look at.
+func (f *sharedFile) rowsInUse() int { return min(int(f.rowsUsed().Load()), slots) }
+
+// useRow makes others look at the row.
+func (f *sharedFile) useRow(slot int) {
+	for {
+		used := f.rowsUsed().Load()
+		if int(used) > slot || f.rowsUsed().CompareAndSwap(used, uint32(slot)+1) {
+			return
+		}
+	}
+}
 
 // help writes the last operation into its row, unless that was done or x is no longer the word.
 func (f *sharedFile) help(x uint64) {
@@ -258,7 +272,7 @@ func (f *sharedFile) giveBack(slot int, gen uint32) {
 // recoverDead gives back what the dead had. lost says that there are takers who cannot be judged.
 func (f *sharedFile) recoverDead() (lost bool) {
 	f.help(f.undo.wide.Load())
-	for slot := range min(int(f.rowsUsed().Load()), slots) {
+	for slot := range f.rowsInUse() {
 		r := f.row(slot).Load()
 		if rowCount(r) == 0 || slot == f.undo.slot || rowGen(r) == 0 {
 			continue
@@ -278,12 +292,7 @@ func (f *sharedFile) recoverDead() (lost bool) {
 // claimRow makes the row of our slot ours. It was a member's that is dead, or we would not have the slot.
 func (f *sharedFile) claimRow() {
 	u := f.undo
-	for {
-		used := f.rowsUsed().Load()
-		if int(used) > u.slot || f.rowsUsed().CompareAndSwap(used, uint32(u.slot)+1) {
-			break
-		}
-	}
+	f.useRow(u.slot)
 	for {
 		// Help first: the last operation may be one on this row.
 		_, r, _ := f.settle(u.slot)

@@ -31,22 +31,28 @@ const (
 // of a free lock is a single instruction on the mapped word, and counting its users would
 // cost more than the lock. The flock on the file does end with the last Close.
 type sharedFile struct {
-	word  *atomic.Uint32 // what is slept on: the lock, the value, or the half of wide that holds it
-	me    uint32         // this process's number, 0 where the file names no members
+	place        // the word at offWord: the lock, the value, or the half of wide that holds it
+	me    uint32 // this process's number, 0 where the file names no members
 	order order
 	head  header
 	path  string
 	id    fileID
 	reg   *registry // nil where the file names no members
-	// gate is entered by whoever waits: one goroutine a process sleeps in the kernel, the
-	// others wait here, first come, first served.
-	gate   chan struct{}
+
 	region *mapped.Region
-	file   *os.File // flocked (LOCK_SH) while there are handles, or while this process owns something
-	refs   int      // handles; guarded by table.mu
+	file   *os.File     // flocked (LOCK_SH) while there are handles, or while this process owns something
+	refs   int          // handles; guarded by table.mu
+	users  atomic.Int32 // goroutines between handle.use and done; they keep the file as handles do
+	orphan atomic.Bool  // refs is 0; stored under table.mu
 
 	probe throttle
-	undo  *undoState // nil without undo
+
+	// What one kind has beyond the word; nil in the others.
+	deaths  *atomic.Uint32 // of a lock: how many dead owners there were
+	undo    *undoState
+	rw      *rwState
+	cond    *condState
+	barrier *barrierState
 }
 
 // table has the files that this process has open, so that all handles of one file share one sharedFile.
@@ -65,7 +71,7 @@ const maxToUnmap = 1000
 // for a new file.
 func openShared(path string, want header, mode fs.FileMode) (*sharedFile, error) {
 	var reg *registry
-	if want.kind != kindSemaphore {
+	if want.kind.names() {
 		var err error
 		if reg, err = member(); err != nil {
 			return nil, err
@@ -104,8 +110,8 @@ func (o *opening) enroll(file *os.File, id fileID, have header) (*sharedFile, er
 		return nil, err
 	}
 	f := &sharedFile{
-		word: region.Uint32(offWord), head: have, path: o.path, id: id,
-		reg: o.reg, gate: make(chan struct{}, 1), region: region, file: file, refs: 1,
+		place: newPlace(region.Uint32(offWord)), head: have, path: o.path, id: id,
+		reg: o.reg, region: region, file: file, refs: 1,
 	}
 	runtime.AddCleanup(f, func(r *mapped.Region) {
 		_ = r.Unmap()
@@ -117,11 +123,20 @@ func (o *opening) enroll(file *os.File, id fileID, have header) (*sharedFile, er
 	err = f.guard(func() error {
 		switch have.kind {
 		case kindLock:
+			f.deaths = region.Uint32(offDeaths)
 			f.disownStale()
 		case kindUndo:
 			f.undo = newUndoState(f)
 			f.word = f.undo.low()
 			f.claimRow()
+		case kindRW:
+			f.disownStale()
+			f.rw = newRWState(f)
+		case kindCondition:
+			f.cond = newCondState(f)
+		case kindBarrier:
+			f.disownStale()
+			f.barrier = newBarrierState(f)
 		}
 		return nil
 	})
@@ -139,7 +154,23 @@ func (f *sharedFile) close() error {
 	table.mu.Lock()
 	defer table.mu.Unlock()
 	f.refs--
-	if f.refs > 0 || f.owns() {
+	f.orphan.Store(f.refs == 0)
+	return f.closeLast()
+}
+
+// done ends what handle.use began.
+func (f *sharedFile) done() {
+	if f.users.Add(-1) > 0 || !f.orphan.Load() {
+		return
+	}
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	_ = f.closeLast() // the Close that should tell has returned
+}
+
+// closeLast gives the file back if nobody has a use for it any more. table.mu is held.
+func (f *sharedFile) closeLast() error {
+	if f.refs > 0 || f.users.Load() > 0 || table.files[f.id] != f || f.owns() {
 		return nil
 	}
 	delete(table.files, f.id)
@@ -157,6 +188,8 @@ func (f *sharedFile) owns() (yes bool) {
 			yes = ownerOf(f.word.Load()) == f.me
 		case kindUndo:
 			yes = f.taken() > 0
+		case kindRW:
+			yes = ownerOf(f.word.Load()) == f.me || f.sharesHeld() > 0
 		}
 		return nil
 	})
@@ -173,7 +206,7 @@ func (f *sharedFile) guard(call func() error) error {
 
 // explain names the file in a fault; other errors pass.
 func (f *sharedFile) explain(err error) error {
-	if fault, ok := errors.AsType[*mapped.FaultError](err); ok {
+	if fault, ok := errors.AsType[*mapped.FaultError](err); ok && f.region.Holds(fault.Addr) {
 		return fmt.Errorf("oslock: %s: %w: %w", f.path, unprefixed{ErrDamaged}, fault)
 	}
 	return err

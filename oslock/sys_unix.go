@@ -24,6 +24,9 @@ const (
 // fileID is what tells one file of the machine from another.
 type fileID struct{ dev, ino uint64 }
 
+// mixed is the identity as one number, never 0.
+func (id fileID) mixed() uint64 { return (id.ino<<20 ^ id.dev) | 1<<63 }
+
 // openAt opens name in the open folder dir, never through a symbolic link.
 func openAt(dir int, name string, flags int, mode uint32) (fd int, err error) {
 	err = retry(func() (err error) {

@@ -129,6 +129,15 @@ func (r *Region) Forget(off, size int) {
 	}
 }
 
+// Holds reports whether the address lies in the region.
+func (r *Region) Holds(addr uintptr) bool {
+	if len(r.data) == 0 {
+		return false
+	}
+	start := uintptr(unsafe.Pointer(&r.data[0]))
+	return addr >= start && addr < start+uintptr(len(r.data))
+}
+
 // Unmap gives the mapping back. Memory got from the region must not be touched
 // afterwards. Unmapping again does nothing.
 func (r *Region) Unmap() error {
