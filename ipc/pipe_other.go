@@ -3,7 +3,6 @@
 package ipc
 
 import (
-	"errors"
 	"os"
 	"syscall"
 
@@ -45,13 +44,4 @@ func pollNow(fd int) (bool, error) {
 		return false, os.NewSyscallError("poll", unix.EBADF)
 	}
 	return n > 0, nil
-}
-
-// retry calls f again as long as a signal interrupts it.
-func retry(f func() error) error {
-	for {
-		if err := f(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }

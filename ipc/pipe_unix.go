@@ -3,6 +3,7 @@
 package ipc
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -17,4 +18,13 @@ func preparePipe(fd int) error {
 	// O_NONBLOCK belongs to the pipe's end, not to the descriptor: whoever
 	// passed it on may have left it set.
 	return os.NewSyscallError("fcntl F_SETFL", unix.SetNonblock(fd, false))
+}
+
+// retry calls f again as long as a signal interrupts it.
+func retry(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
