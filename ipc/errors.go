@@ -16,6 +16,8 @@ var (
 	ErrTooLarge = errors.New("ipc: too large")
 	// ErrFull says that a table or queue has no place left.
 	ErrFull = errors.New("ipc: full")
+	// ErrEmpty says that a queue has nothing in it.
+	ErrEmpty = errors.New("ipc: empty")
 	// ErrClosed says that the object was closed, here or at the other end.
 	ErrClosed = errors.New("ipc: closed")
 	// ErrNotResults says that a file is no result file: it is something else, or
