@@ -4,41 +4,11 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"yunta/child/wire"
-	"yunta/ipc"
 )
-
-// signalGroup sends a signal to the worker's process group. The process is
-// not reaped before lmu says so, so its number cannot be another's by then.
-func (w *worker) signalGroup(sig syscall.Signal) {
-	w.lmu.Lock()
-	defer w.lmu.Unlock()
-	if !w.reaped {
-		_ = syscall.Kill(-w.pid, sig) // gone already, at worst
-	}
-}
-
-func (w *worker) kill() { w.signalGroup(syscall.SIGKILL) }
-
-// terminate sends SIGTERM to the group, and tells the child before that it is
-// the supervisor's own.
-func (w *worker) terminate() {
-	w.tell(wire.AppendSlots(nil, wire.KindTerminate))
-	w.signalGroup(syscall.SIGTERM)
-}
-
-// tell writes a frame to the lifeline.
-func (w *worker) tell(body []byte) {
-	w.lmu.Lock()
-	defer w.lmu.Unlock()
-	if !w.cut && !w.reaped {
-		_, _ = w.lifeline.Write(ipc.AppendFrame(nil, body)) // dead, at worst
-	}
-}
 
 // askToLeave lets the worker go when it has finished what it has: its tasks
 // pipe ends. A worker that does not follow is terminated after the grace, and
@@ -115,14 +85,7 @@ func (p *core) condemn(c *chunk, task int, cause error, kind byte) {
 // died sorts out what a worker that is gone, or that broke the protocol, left.
 func (w *worker) died(startErr error) {
 	p := w.core
-	// The whole group, before the number of its leader can be another's.
-	w.kill()
-	w.lmu.Lock()
-	w.reaped = true // a moment early: no timer may send a signal after Wait
-	w.cut = true
-	_ = w.lifeline.Close()
-	w.lmu.Unlock()
-	_ = w.cmd.Wait() // its status is read below
+	w.reap()
 	w.wmu.Lock()
 	if !w.closed {
 		w.closed = true
@@ -130,8 +93,7 @@ func (w *worker) died(startErr error) {
 	}
 	asked := w.asked
 	w.wmu.Unlock()
-	_ = w.notices.Close()
-	w.output.finish()
+	w.finish()
 	close(w.exited)
 
 	p.mu.Lock()
@@ -229,24 +191,10 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 
 // exitError describes how the process ended.
 func (w *worker) exitError() *ExitError {
-	e := &ExitError{Code: -1, Stderr: w.output.tail(), broke: w.broke}
-	ps := w.cmd.ProcessState
-	if ps == nil {
-		return e
-	}
-	if ws, ok := ps.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		e.Signal, e.Core = ws.Signal(), ws.CoreDump()
-	} else {
-		e.Code = ps.ExitCode()
-	}
-	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
-		e.PeakRSS = int64(ru.Maxrss) * rssUnit
-	}
+	e := w.ward.exitError(w.core.o.MemoryLimit)
+	e.broke = w.broke
 	if e.Signal == syscall.SIGKILL {
 		e.OOM = w.core.struckByOOM()
-	}
-	if w.core.o.MemoryLimit > 0 && memoryExhausted(e.Stderr) {
-		e.memory = true
 	}
 	return e
 }
@@ -254,33 +202,10 @@ func (w *worker) exitError() *ExitError {
 // struckByOOM reports whether the kernel's out-of-memory killer has struck in
 // this cgroup since the last time.
 func (p *core) struckByOOM() bool {
-	n := p.oomKills()
+	n := oomKills()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	struck := n > p.oomBase && p.oomBase >= 0
 	p.oomBase = n
 	return struck
-}
-
-// how says in a few words how the process ended.
-func (e *ExitError) how() string {
-	if e.Signal != 0 {
-		return fmt.Sprintf("signal %d, %v", int(e.Signal), e.Signal)
-	}
-	return fmt.Sprintf("exit status %d", e.Code)
-}
-
-// memoryExhausted recognises the last words of a worker that was refused
-// memory: the Go runtime's, and its own. Where the collector is refused some,
-// the runtime does not notice and runs into a fault on its own stack, goroutine 0.
-func memoryExhausted(stderr string) bool {
-	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "runtime: cannot allocate") {
-		return true
-	}
-	fault, stack, ok := strings.Cut(stderr, "\ngoroutine 0 ")
-	if !ok || !strings.Contains(fault, "SIG") || strings.Contains(fault, "during cgo") {
-		return false
-	}
-	_, first, _ := strings.Cut(stack, "\n")
-	return strings.HasPrefix(first, "runtime.")
 }

@@ -55,12 +55,12 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {
 		return fmt.Errorf("supervisor: board: %w", err)
 	}
-	p.oomBase = p.oomKills()
+	p.oomBase = oomKills()
 	p.stdout, p.stderr = newLineWriter(p.o.Stdout), newLineWriter(p.o.Stderr)
 	if p.o.Stderr == nil {
 		p.stderr = newLineWriter(os.Stderr)
 	}
-	p.spawner = newSpawner()
+	p.spawner = takeSpawner()
 	p.unstarted = n
 	if p.o.OnDemand {
 		p.unstarted = 1
@@ -285,7 +285,7 @@ func (p *core) release() {
 		cores.give(p.masks)
 	}
 	if p.spawner != nil {
-		p.spawner.stop()
+		p.spawner.release()
 	}
 	if p.extents != nil {
 		_ = p.extents.Close()

@@ -12,7 +12,7 @@ import (
 // oomKills reads how often the out-of-memory killer has struck in this
 // process's memory cgroup, -1 if that cannot be known. Version 2 counts in
 // memory.events, version 1 in memory.oom_control, both since Linux 4.13.
-func (p *core) oomKills() int64 {
+func oomKills() int64 {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return -1

@@ -56,7 +56,7 @@ func newOutput(stdout, stderr *lineWriter) (*output, error) {
 	if stdout != nil {
 		r, w, err := os.Pipe()
 		if err != nil {
-			_ = o.abort()
+			o.abort()
 			return nil, err
 		}
 		o.childStdout = w
@@ -66,12 +66,11 @@ func newOutput(stdout, stderr *lineWriter) (*output, error) {
 }
 
 // abort closes everything when the child could not be started.
-func (o *output) abort() error {
+func (o *output) abort() {
 	o.closeChildEnds()
 	for _, r := range o.readers {
 		_ = r.Close()
 	}
-	return nil
 }
 
 func (o *output) closeChildEnds() {

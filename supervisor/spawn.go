@@ -6,18 +6,19 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 
 	"yunta/child"
 	"yunta/child/affinity"
 	"yunta/child/wire"
 )
 
-// spawner starts children from one OS thread that lives as long as the pool:
-// the parent-death signal is bound to the thread that forks, and the affinity
-// mask that a child inherits is that thread's.
+// spawner starts children from one OS thread that lives as long as any of
+// them: the parent-death signal is bound to the thread that forks, and the
+// affinity mask that a child inherits is that thread's.
 type spawner struct {
 	requests chan spawnRequest
-	done     chan struct{}
+	users    int // guarded by spawners.mu
 }
 
 type spawnRequest struct {
@@ -26,25 +27,50 @@ type spawnRequest struct {
 	answer chan error
 }
 
-func newSpawner() *spawner {
-	s := &spawner{requests: make(chan spawnRequest), done: make(chan struct{})}
-	go s.serve()
-	return s
+// spawners has the spawner that all pools and processes share; none while
+// there are no children.
+var spawners struct {
+	mu  sync.Mutex
+	one *spawner
 }
 
-func (s *spawner) serve() {
-	defer close(s.done)
-	// Never unlocked: the thread ends with this goroutine, and its changed
-	// mask with it.
-	runtime.LockOSThread()
-	own, _ := affinity.Thread() // nil where there is no such thing: nothing is ever set then
-	for r := range s.requests {
-		r.answer <- start(r.cmd, r.cpus, own)
+// takeSpawner returns the spawner, which lives until everybody who took it has
+// released it: a child's death, at the earliest.
+func takeSpawner() *spawner {
+	spawners.mu.Lock()
+	defer spawners.mu.Unlock()
+	if spawners.one == nil {
+		spawners.one = &spawner{requests: make(chan spawnRequest)}
+		go spawners.one.serve()
+	}
+	spawners.one.users++
+	return spawners.one
+}
+
+func (s *spawner) release() {
+	spawners.mu.Lock()
+	defer spawners.mu.Unlock()
+	if s.users--; s.users == 0 {
+		close(s.requests)
+		spawners.one = nil
 	}
 }
 
-func start(cmd *exec.Cmd, cpus, own []int) error {
+func (s *spawner) serve() {
+	// Never unlocked: the thread ends with this goroutine, and its changed
+	// mask with it.
+	runtime.LockOSThread()
+	for r := range s.requests {
+		r.answer <- start(r.cmd, r.cpus)
+	}
+}
+
+func start(cmd *exec.Cmd, cpus []int) error {
 	if cpus != nil {
+		own, err := affinity.Thread()
+		if err != nil {
+			return err
+		}
 		if err := affinity.SetThread(cpus); err != nil {
 			return err
 		}
@@ -57,11 +83,6 @@ func (s *spawner) start(cmd *exec.Cmd, cpus []int) error {
 	answer := make(chan error)
 	s.requests <- spawnRequest{cmd, cpus, answer}
 	return <-answer
-}
-
-func (s *spawner) stop() {
-	close(s.requests)
-	<-s.done
 }
 
 // childEnv is a child's environment: this process's without what would

@@ -3,8 +3,6 @@ package supervisor
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"time"
 
 	"yunta/child"
 	"yunta/child/wire"
@@ -17,47 +15,25 @@ var testHookStart func(index, incarnation int) error
 // startWorker starts one incarnation of a worker and the goroutine that looks
 // after it.
 func (p *core) startWorker(index, incarnation int) (err error) {
-	var undo []func() error
-	defer func() {
-		if err != nil {
-			for _, f := range undo {
-				_ = f()
-			}
-		}
-	}()
 	if testHookStart != nil {
 		if err := testHookStart(index, incarnation); err != nil {
 			return err
 		}
 	}
-	pipe := func() (r, w *ipc.PipeFile, err error) {
-		if r, w, err = ipc.NewPipe(0); err == nil {
-			undo = append(undo, r.Close, w.Close)
-		}
-		return r, w, err
-	}
 	tasksR, tasksW, err := ipc.NewPipe(tasksPipe)
 	if err != nil {
 		return err
 	}
-	undo = append(undo, tasksR.Close, tasksW.Close)
-	noticesR, noticesW, err := pipe()
+	noticesR, noticesW, err := ipc.NewPipe(0)
 	if err != nil {
+		_, _ = tasksR.Close(), tasksW.Close()
 		return err
 	}
-	lifeR, lifeW, err := pipe()
-	if err != nil {
-		return err
-	}
-	out, err := newOutput(p.stdout, p.stderr)
-	if err != nil {
-		return err
-	}
-	undo = append(undo, out.abort)
 	w := &worker{
+		ward: ward{notices: noticesR},
 		core: p, index: index, incarnation: incarnation, cpus: p.masks[index],
-		tasks: tasksW, notices: noticesR, lifeline: lifeW, bell: wire.BellAt(p.area, index),
-		output: out, exited: make(chan struct{}), known: make(map[string]uint32), started: time.Now(),
+		tasks: tasksW, bell: wire.BellAt(p.area, index),
+		exited: make(chan struct{}), known: make(map[string]uint32),
 		capacity: max(tasksW.Capacity(), smallestPipe),
 	}
 	w.free = make([]uint32, wire.SlotsPerWorker)
@@ -68,32 +44,24 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 	p.writers++
 	w.writer = p.writers
 	p.mu.Unlock()
-	if err := w.configure(); err != nil {
+	if err := w.prepare(tasksR.File(), noticesW.File(), p.stdout, p.stderr); err != nil {
+		_ = tasksW.Close()
 		return err
 	}
-	exe, err := executable()
+	if err = w.configure(); err == nil {
+		shared := []*os.File{p.extents.File()}
+		if p.ledger != nil {
+			shared = append(shared, p.ledger.file.File())
+		}
+		if err = w.start(p.spawner, w.cpus, p.o.Env, shared...); err != nil {
+			err = fmt.Errorf("supervisor: starting worker %d: %w", index, err)
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("supervisor: finding the executable: %w", err)
+		w.abandon()
+		_ = tasksW.Close()
+		return err
 	}
-	w.cmd = &exec.Cmd{
-		Path: exe, Args: []string{os.Args[0]},
-		Env:    childEnv(p.o.Env, wire.Marker(tasksR.FD())),
-		Stdout: out.childStdout, Stderr: out.childStderr, // Stdin: /dev/null
-		ExtraFiles:  []*os.File{tasksR.File(), noticesW.File(), lifeR.File(), p.extents.File()},
-		SysProcAttr: sysProcAttr(),
-	}
-	if p.ledger != nil {
-		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, p.ledger.file.File())
-	}
-	if err := p.spawner.start(w.cmd, w.cpus); err != nil {
-		return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
-	}
-	undo = nil
-	w.pid = w.cmd.Process.Pid
-	for _, end := range []*ipc.PipeFile{tasksR, noticesW, lifeR} {
-		_ = end.Close() // the child's, which has its own copy
-	}
-	out.begin()
 	p.mu.Lock()
 	p.running++
 	p.workers[index] = w

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"os/exec"
 	"sync"
 	"time"
 
@@ -20,19 +19,14 @@ const (
 // worker is one incarnation of one of the pool's child processes. Fields
 // without a remark are set before its goroutine starts.
 type worker struct {
+	ward
 	core        *core
 	index       int
 	incarnation int
 	writer      uint32 // its number as a writer of extents
 	cpus        []int
-	cmd         *exec.Cmd
-	pid         int
-	started     time.Time
 	tasks       *ipc.PipeFile
-	notices     *ipc.PipeFile
-	lifeline    *ipc.PipeFile
 	bell        *wire.Bell
-	output      *output
 	capacity    int           // of the tasks pipe, in bytes
 	exited      chan struct{} // closed once the process is reaped
 	config      []byte        // frame that was too large to be sent before the start
@@ -64,10 +58,6 @@ type worker struct {
 	frames []byte            // what is to be written
 	closed bool
 	asked  bool // to leave
-
-	lmu    sync.Mutex // orders writes to lifeline
-	cut    bool       // lifeline is closed
-	reaped bool       // guarded by lmu: the process is gone, its pid may be another's
 }
 
 // unsent is a task whose argument could not be encoded.
