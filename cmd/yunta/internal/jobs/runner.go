@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -70,6 +71,14 @@ func Begin(_ context.Context, s Settings) (struct{}, error) {
 	}
 	r.control.EndGroup(r.worker) // of the job that the worker before this one was running when it died
 	child.BeforeKill(r.close)
+	// A SIGTERM ends this process whoever sent it: the kernel, when the supervisor has been killed, perhaps long before the rest of the
+	// supervisor's death shows. What runs goes first.
+	terms := make(chan os.Signal, 1)
+	signal.Notify(terms, syscall.SIGTERM)
+	go func() {
+		<-terms
+		r.close()
+	}()
 	go r.control.watch(r.told)
 	current = r
 	return struct{}{}, nil
