@@ -77,9 +77,9 @@ func newCondState(f *sharedFile) *condState {
 	}
 }
 
-func (f *sharedFile) tickets() *atomic.Uint64      { return f.region.Uint64(offTickets) }
-func (f *sharedFile) entriesUsed() *atomic.Uint32  { return f.region.Uint32(offUsed) }
-func (f *sharedFile) bell(slot int) *atomic.Uint32 { return f.region.Uint32(offBells + 4*slot) }
+func (f *sharedFile) tickets() *atomic.Uint64        { return f.region.Uint64(offTickets) }
+func (f *sharedFile) entriesUsed() *atomic.Uint32    { return f.region.Uint32(offUsed) }
+func (f *sharedFile) bell(slot int) *atomic.Uint32   { return f.region.Uint32(offBells + 4*slot) }
 func (f *sharedFile) entry(index int) *atomic.Uint64 { return f.region.Uint64(offEntries + 8*index) }
 
 func (f *sharedFile) used() int               { return min(int(f.entriesUsed().Load()), maxWaiters) }
