@@ -82,10 +82,6 @@ func dataRows(py, loky *python) []*peerRow {
 	byLoky := func(n, chunk int, of string) peerAlso {
 		return peerAlso{what: fmt.Sprintf("loky, chunks of %d", chunk), round: loky.asked("loky_map", args{"n": n, "chunk": chunk, "of": of})}
 	}
-	texts, points := make([]string, mapTasks), make([]benchPoint, mapTasks)
-	for i := range texts {
-		texts[i], points[i] = fmt.Sprintf("%020d", i), benchPoint{"point", i, -i}
-	}
 	return []*peerRow{
 		{
 			name: "Map", title: "Map of 1,000,000 ints", goals: []goal{{overPython, 5}}, show: rate,
@@ -103,11 +99,11 @@ func dataRows(py, loky *python) []*peerRow {
 		{
 			name: "MapStrings", title: "Map of 1,000,000 strings of 20 bytes", goals: []goal{{overPython, 3}}, show: rate,
 			ours: func(b *testing.B) float64 {
-				return oursMap(b, benchString, texts, supervisor.PoolOptions{Processes: 2}, 0)
+				return oursMap(b, benchString, benchTexts(), supervisor.PoolOptions{Processes: 2}, 0)
 			},
 			python: py.asked("map", args{"n": mapTasks, "of": "strings"}),
 			limit: seconds(func(b *testing.B) time.Duration {
-				out := make([]string, mapTasks)
+				texts, out := benchTexts(), make([]string, mapTasks)
 				return pipeItems(b, "echo", mapTasks, 1000, 20,
 					func(buf []byte, i int) { copy(buf, texts[i]) },
 					func(buf []byte, i int) { out[i] = string(buf) })
@@ -116,11 +112,11 @@ func dataRows(py, loky *python) []*peerRow {
 		{
 			name: "MapStructs", title: "Map of 1,000,000 structs of a string and two ints", goals: []goal{{overPython, 3}}, show: rate,
 			ours: func(b *testing.B) float64 {
-				return oursMap(b, benchMove, points, supervisor.PoolOptions{Processes: 2}, 0)
+				return oursMap(b, benchMove, benchPoints(), supervisor.PoolOptions{Processes: 2}, 0)
 			},
 			python: py.asked("map", args{"n": mapTasks, "of": "structs"}),
 			limit: seconds(func(b *testing.B) time.Duration {
-				out := make([]benchPoint, mapTasks)
+				points, out := benchPoints(), make([]benchPoint, mapTasks)
 				return pipeItems(b, "echo", mapTasks, 1000, 24,
 					func(buf []byte, i int) {
 						copy(buf[16:], points[i].Name)
@@ -145,6 +141,24 @@ func dataRows(py, loky *python) []*peerRow {
 		},
 		flatRow(),
 	}
+}
+
+// benchTexts and benchPoints are made anew each time: garbage that other rows
+// do not have to look through.
+func benchTexts() []string {
+	texts := make([]string, mapTasks)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("%020d", i)
+	}
+	return texts
+}
+
+func benchPoints() []benchPoint {
+	points := make([]benchPoint, mapTasks)
+	for i := range points {
+		points[i] = benchPoint{"point", i, -i}
+	}
+	return points
 }
 
 // flatRow shows what a task costs among few and among many.

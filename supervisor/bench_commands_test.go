@@ -45,7 +45,11 @@ func (c *commands) binary(name string, build func(out string) *exec.Cmd) (string
 var benchDirs []string
 
 func goBuild(pkg string) func(out string) *exec.Cmd {
-	return func(out string) *exec.Cmd { return exec.Command("go", "build", "-o", out, pkg) }
+	return func(out string) *exec.Cmd {
+		cmd := exec.Command("go", "build", "-o", out, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build has it
+		return cmd
+	}
 }
 
 func built(b *testing.B, path string, err error) string {

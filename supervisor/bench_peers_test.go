@@ -56,7 +56,7 @@ func (g goal) text(show func(float64) string) string {
 	case overPython:
 		return fmt.Sprintf("%gx python", g.is)
 	case overLimit:
-		return fmt.Sprintf("<= %gx limit", g.is)
+		return fmt.Sprintf("<= %.3gx limit", g.is)
 	}
 	return "<= " + show(g.is)
 }
