@@ -371,3 +371,6 @@ func TestConnForgotten(t *testing.T) {
 		t.Errorf("got %v, want io.EOF", err)
 	}
 }
+
+// shutWrite ends one direction of a socket.
+func shutWrite(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
