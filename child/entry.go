@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"yunta/child/wire"
+	"yunta/ipc"
 )
 
 // Entry is a function registered under a name, with its argument and result
@@ -51,7 +52,7 @@ func (e Entry[A, R]) Name() string { return e.must().name }
 func (e Entry[A, R]) Func() func(ctx context.Context, arg A) (R, error) { return e.must().f }
 
 // Bind returns the entry with its argument, for the Initializer and Exit of a
-// pool. The result of the call is dropped, its error is not.
+// pool and for a process. The result of the call is dropped, its error is not.
 func (e Entry[A, R]) Bind(arg A) Call {
 	d := e.must()
 	return Call{
@@ -59,6 +60,10 @@ func (e Entry[A, R]) Bind(arg A) Call {
 		encode: func() ([]byte, error) {
 			d.prepare()
 			return d.args.Append(nil, arg)
+		},
+		attach: func(files *ipc.Attachments) ([]byte, error) {
+			d.prepare()
+			return d.args.AppendAttached(nil, arg, files)
 		},
 		run: func(ctx context.Context) error {
 			_, err := d.f(ctx, arg)
@@ -78,6 +83,7 @@ func (e Entry[A, R]) must() *entry[A, R] {
 type Call struct {
 	name   string
 	encode func() ([]byte, error)
+	attach func(*ipc.Attachments) ([]byte, error)
 	run    func(ctx context.Context) error
 }
 
@@ -107,6 +113,16 @@ func (c Call) Invocation() (*wire.Invocation, error) {
 	return &wire.Invocation{Entry: c.name, Arg: arg}, nil
 }
 
+// Argument encodes the argument for a process that is about to be started, with
+// the open files in it.
+func (c Call) Argument(files *ipc.Attachments) ([]byte, error) {
+	arg, err := c.attach(files)
+	if err != nil {
+		return nil, fmt.Errorf("child: argument of %q: %w", c.name, err)
+	}
+	return arg, nil
+}
+
 // entry is the typed half of a table row.
 type entry[A, R any] struct {
 	name string
@@ -128,6 +144,7 @@ func (e *entry[A, R]) prepare() {
 type runner interface {
 	serve(s *server, c *chunk)
 	invoke(ctx context.Context, arg []byte) error
+	process(ctx context.Context, arg []byte, files *ipc.Attachments) error
 }
 
 // table holds the registered entries; it is the package's only global beside

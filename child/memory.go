@@ -42,7 +42,7 @@ func (s *server) limitMemory() error {
 	go func() {
 		for range time.Tick(limitPace) {
 			if held, ok := residentMemory(); ok && held > limit {
-				fmt.Fprintf(os.Stderr, "yunta: worker %d: out of memory: it holds %d bytes, the limit is %d\n", s.config.Worker, held, limit)
+				fmt.Fprintf(os.Stderr, "yunta: %s: out of memory: it holds %d bytes, the limit is %d\n", s.who(), held, limit)
 				os.Exit(exitMemory)
 			}
 		}

@@ -5,13 +5,13 @@ package child
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"yunta/child/wire"
 )
 
 // executable is this very image, even if the file was replaced or removed.
@@ -48,7 +48,8 @@ func put(path string, b []byte) error {
 // to: files that the supervisor's program had itself been started with, or had
 // opened without close-on-exec. A child would keep pipes and sockets open that
 // others wait for the end of. What Go has opened since the start has that flag.
-func closeStrays() {
+// Descriptors below first are meant.
+func closeStrays(first int) {
 	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return // no such list: they stay, as in any other program
@@ -64,7 +65,7 @@ func closeStrays() {
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
 	}
 	for _, name := range names {
-		if fd, err := strconv.Atoi(name); err == nil && fd > wire.FDResults {
+		if fd, err := strconv.Atoi(name); err == nil && fd >= first {
 			closeInherited(fd)
 		}
 	}
@@ -120,4 +121,33 @@ func memoryPages() (pages [7]int64, ok bool) {
 func residentMemory() (held int64, ok bool) {
 	pages, ok := memoryPages()
 	return (pages[1] - pages[2]) * int64(os.Getpagesize()), ok
+}
+
+// doomed reports whether a process is about to end, though not all of its
+// threads have: its first one is to be killed, is exiting or has exited
+// (proc(5): SigPnd, and flags with PF_EXITING of linux/sched.h).
+func doomed(pid int) bool {
+	const exiting = 0x4
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	// The name before the last parenthesis may hold anything; then come the
+	// state, and the flags as the seventh field.
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(f) < 7 {
+		return false
+	}
+	flags, _ := strconv.ParseUint(string(f[6]), 10, 64)
+	if flags&exiting != 0 || f[0][0] == 'Z' || f[0][0] == 'X' {
+		return true
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, pending, found := bytes.Cut(status, []byte("\nSigPnd:\t"))
+	if err != nil || !found {
+		return false
+	}
+	pending, _, _ = bytes.Cut(pending, []byte{'\n'})
+	set, _ := strconv.ParseUint(string(pending), 16, 64)
+	return set&(1<<(unix.SIGKILL-1)) != 0
 }

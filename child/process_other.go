@@ -6,8 +6,6 @@ import (
 	"os"
 	"runtime/metrics"
 	"strconv"
-
-	"yunta/child/wire"
 )
 
 // executable is where the program's file was when it started.
@@ -43,16 +41,20 @@ func residentMemory() (held int64, ok bool) {
 }
 
 // closeStrays closes what this process inherited beside what it was meant to.
-func closeStrays() {
+func closeStrays(first int) {
 	files, err := os.ReadDir("/dev/fd")
 	if err != nil {
 		return // no such list: they stay, as in any other program
 	}
 	for _, f := range files {
 		fd, err := strconv.Atoi(f.Name())
-		if err != nil || fd <= wire.FDResults {
+		if err != nil || fd < first {
 			continue
 		}
 		closeInherited(fd)
 	}
 }
+
+// doomed is not asked for where there is no parent-death signal: the lifeline's
+// end is the first that is heard of a parent's death.
+func doomed(int) bool { return false }

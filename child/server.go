@@ -42,7 +42,7 @@ func now() time.Duration { return time.Since(epoch) }
 type server struct {
 	config  wire.Config
 	tasks   *ipc.PipeFile
-	notices *ipc.PipeFile
+	notices *notices
 	frames  *ipc.FrameReader
 	extents *ipc.Extents
 	area    []byte
@@ -57,6 +57,7 @@ type server struct {
 	names   map[uint32]string
 
 	current atomic.Pointer[chunk] // what the lifeline may cancel
+	cancel  context.CancelFunc    // the same of a process, set before the lifeline is read
 	memory  memoryWatch
 	full    bool // begins nothing more: this process wants to be replaced
 
@@ -364,6 +365,8 @@ func (m missing) serve(s *server, c *chunk) {
 }
 
 func (m missing) invoke(context.Context, []byte) error { return m.error() }
+
+func (m missing) process(context.Context, []byte, *ipc.Attachments) error { return m.error() }
 
 func (m missing) error() error {
 	return fmt.Errorf("child: no entry %q in this process: register it at package level, unconditionally", string(m))

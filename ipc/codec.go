@@ -92,7 +92,7 @@ func (c *Codec[T]) Decode(src []byte) (v T, rest []byte, err error) {
 func (c *Codec[T]) AppendAll(dst []byte, vs []T) ([]byte, int, error) {
 	if c.plan.shape == shapeOther {
 		for i := range vs {
-			next, err := c.plan.appendReflect(dst, &vs[i])
+			next, err := c.plan.appendReflect(dst, &vs[i], nil)
 			if err != nil {
 				return dst, i, err
 			}
@@ -114,7 +114,7 @@ func (c *Codec[T]) DecodeAll(src []byte, dst []T) (n int, rest []byte, err error
 	if c.plan.shape == shapeOther {
 		for i := range dst {
 			clear(dst[i : i+1])
-			next, err := c.plan.decodeReflect(src, &dst[i])
+			next, err := c.plan.decodeReflect(src, &dst[i], nil)
 			if err != nil {
 				clear(dst[i : i+1])
 				return i, src, err
@@ -140,12 +140,12 @@ func (c *Codec[T]) Size(v T) int {
 // appendOther takes v by value so that it escapes here and not in Append,
 // where every integer would then be allocated.
 func (c *Codec[T]) appendOther(dst []byte, v T) ([]byte, error) {
-	return c.plan.appendReflect(dst, &v)
+	return c.plan.appendReflect(dst, &v, nil)
 }
 
 func (c *Codec[T]) decodeOther(src []byte) (T, []byte, error) {
 	var v T
-	rest, err := c.plan.decodeReflect(src, &v)
+	rest, err := c.plan.decodeReflect(src, &v, nil)
 	if err != nil {
 		var zero T
 		return zero, src, err

@@ -27,8 +27,9 @@ type encoder struct {
 }
 
 type sink struct {
-	buf  []byte
-	next int // the length at which to look at the stack
+	buf   []byte
+	next  int          // the length at which to look at the stack
+	files *Attachments // nil where nothing can be attached
 }
 
 func (s *sink) Write(p []byte) (int, error) {
@@ -63,13 +64,14 @@ var encoders = sync.Pool{New: func() any {
 	return &encoder{enc: msgpack.NewEncoder(nil)}
 }}
 
-// appendReflect appends the value that v points to.
-func (p *plan) appendReflect(dst []byte, v any) (_ []byte, err error) {
+// appendReflect appends the value that v points to; its files go to files, if
+// that is not nil.
+func (p *plan) appendReflect(dst []byte, v any, files *Attachments) (_ []byte, err error) {
 	if p.refuse != "" {
 		return dst, p.encodeError(errors.New(p.refuse))
 	}
 	e := encoders.Get().(*encoder)
-	e.sink = sink{buf: dst, next: len(dst) + sinkStep}
+	e.sink = sink{buf: dst, next: len(dst) + sinkStep, files: files}
 	e.enc.Reset(&e.sink)
 	e.enc.UseCompactInts(true)
 	e.enc.SetSortMapKeys(true)
@@ -85,7 +87,7 @@ func (p *plan) appendReflect(dst []byte, v any) (_ []byte, err error) {
 	err = e.enc.EncodeValue(reflect.ValueOf(v).Elem())
 	done = true
 	out := e.sink.buf
-	e.sink.buf = nil
+	e.sink.buf, e.sink.files = nil, nil
 	encoders.Put(e)
 	if err != nil {
 		return dst, p.encodeError(err)
@@ -107,6 +109,8 @@ type source struct {
 	end  int    // up to here the bytes have been scanned
 	exts []span // payloads of extensions before end, in order
 	bad  status // what scan found at end
+
+	files *Attachments // nil where none can have arrived
 }
 
 // more scans another value.
@@ -170,13 +174,13 @@ var decoders = sync.Pool{New: func() any {
 
 // decodeReflect decodes the value at the start of src into what v points to,
 // which is zero, and returns the bytes after it.
-func (p *plan) decodeReflect(src []byte, v any) (_ []byte, err error) {
+func (p *plan) decodeReflect(src []byte, v any, files *Attachments) (_ []byte, err error) {
 	if p.refuse != "" {
 		return src, &codecError{op: "decode", typ: p.typ, err: errors.New(p.refuse)}
 	}
 	d := decoders.Get().(*decoder)
 	exts := d.src.exts
-	d.src = source{buf: src, exts: exts[:0]}
+	d.src = source{buf: src, exts: exts[:0], files: files}
 	if d.src.more() != nil {
 		st := d.src.bad
 		decoders.Put(d)

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 const (
@@ -51,8 +49,9 @@ const (
 // have a duplicate of the same end are not kept apart: guard it with a lock that
 // processes share, and receive with SetReadAhead(false).
 //
-// A Conn is not encoded into a message: send it by way of [Conn.File],
-// [Conn.SendFile] and [ConnOf].
+// A Conn can be part of the argument of a process that is being started, where it
+// arrives as another duplicate of the same end. It is not encoded into a message:
+// send it by way of [Conn.File], [Conn.SendFile] and [ConnOf].
 type Conn struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -120,23 +119,31 @@ func ConnOf(f *os.File, o ConnOptions) (*Conn, error) {
 
 // newConn takes fd over, and closes it if it fails.
 func newConn(fd int, name string, o ConnOptions) (*Conn, error) {
+	c := &Conn{}
+	if err := c.open(fd, name, o); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// open makes a Conn of the zero one, as newConn does.
+func (c *Conn) open(fd int, name string, o ConnOptions) error {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, errors.Join(err, closeFD(fd))
+		return errors.Join(err, closeFD(fd))
 	}
-	c := &Conn{}
 	c.in.limit, c.in.exact = o.Limit, o.NoReadAhead
 	c.in.try, c.out.try = c.tryRead, c.tryWrite
 	if c.kind, c.recv, c.send, err = inspect(fd); err != nil {
-		return nil, errors.Join(fmt.Errorf("ipc: a connection of %s: %w", name, err), closeFD(fd))
+		return errors.Join(fmt.Errorf("ipc: a connection of %s: %w", name, err), closeFD(fd))
 	}
 	if c.file, err = pollable(fd, c.kind, name); err != nil {
-		return nil, errors.Join(fmt.Errorf("ipc: a connection of %s: %w", name, err), closeFD(fd))
+		return errors.Join(fmt.Errorf("ipc: a connection of %s: %w", name, err), closeFD(fd))
 	}
 	if c.raw, err = c.file.SyscallConn(); err != nil {
-		return nil, errors.Join(err, c.file.Close())
+		return errors.Join(err, c.file.Close())
 	}
-	return c, nil
+	return nil
 }
 
 // Close closes this end: the other end finds io.EOF when it has received what
@@ -228,16 +235,6 @@ func (c *Conn) File() (*os.File, error) {
 		return nil, fmt.Errorf("ipc: %w", err)
 	}
 	return os.NewFile(uintptr(fd), c.file.Name()), nil
-}
-
-// EncodeMsgpack refuses: what another process needs is the descriptor.
-func (c *Conn) EncodeMsgpack(*msgpack.Encoder) error {
-	return errors.New("a Conn does not travel inside a message: use File, SendFile and ConnOf")
-}
-
-// DecodeMsgpack refuses, too.
-func (c *Conn) DecodeMsgpack(*msgpack.Decoder) error {
-	return errors.New("a Conn does not travel inside a message: use RecvFile and ConnOf")
 }
 
 // release ends what rmu was taken for.

@@ -48,7 +48,7 @@ func appendAny(dst []byte, v any) ([]byte, error) {
 	ptr := reflect.New(t)
 	ptr.Elem().Set(reflect.ValueOf(v))
 	if p.shape == shapeOther {
-		return p.appendReflect(dst, ptr.Interface())
+		return p.appendReflect(dst, ptr.Interface(), nil)
 	}
 	// ptr points to a value of the type that the shape was taken from.
 	out, ok := appendOne(p.shape, dst, ptr.UnsafePointer())
@@ -69,7 +69,7 @@ func decodeAny(src []byte, v any) error {
 	if p.shape == shapeOther {
 		fresh := reflect.New(p.typ)
 		var err error
-		if rest, err = p.decodeReflect(src, fresh.Interface()); err != nil {
+		if rest, err = p.decodeReflect(src, fresh.Interface(), nil); err != nil {
 			return err
 		}
 		if len(rest) == 0 {

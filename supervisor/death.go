@@ -194,18 +194,7 @@ func (w *worker) exitError() *ExitError {
 	e := w.ward.exitError(w.core.o.MemoryLimit)
 	e.broke = w.broke
 	if e.Signal == syscall.SIGKILL {
-		e.OOM = w.core.struckByOOM()
+		e.OOM = w.core.oom.struck()
 	}
 	return e
-}
-
-// struckByOOM reports whether the kernel's out-of-memory killer has struck in
-// this cgroup since the last time.
-func (p *core) struckByOOM() bool {
-	n := oomKills()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	struck := n > p.oomBase && p.oomBase >= 0
-	p.oomBase = n
-	return struck
 }

@@ -10,7 +10,7 @@ import (
 	"yunta/child"
 )
 
-// Sentinel errors of pools.
+// Sentinel errors of pools and processes.
 var (
 	ErrWorkerDied     = errors.New("supervisor: worker died")               // the process that ran the task ended; see ExitError
 	ErrTaskTimeout    = errors.New("supervisor: task timed out")            // and was stopped
@@ -19,6 +19,10 @@ var (
 	ErrMemoryLimit    = errors.New("supervisor: memory limit exceeded")     // the worker ran out of its MemoryLimit
 	ErrPoolBroken     = errors.New("supervisor: pool cannot start workers") // replacements failed several times in a row
 	ErrFailFast       = errors.New("supervisor: ended by FailFast after a failed task")
+	ErrNotStarted     = errors.New("supervisor: process was not started")
+	ErrStarted        = errors.New("supervisor: process was started before") // each can be started once
+	ErrProcessRunning = errors.New("supervisor: process is running")         // and cannot be closed
+	ErrProcessClosed  = errors.New("supervisor: process is closed")
 	ErrRanged         = errors.New("supervisor: a streamed map can be ranged over only once")
 )
 
@@ -103,9 +107,12 @@ func (e *MapError) Unwrap() []error {
 	return all
 }
 
-// ExitError says how a worker's process ended. It wraps ErrWorkerDied, and
-// ErrMemoryLimit when that was the reason.
+// ExitError says how a child ended. A worker's wraps ErrWorkerDied; that of a
+// [Process] wraps the error or panic of its entry, a [*RemoteError]. Either
+// wraps ErrMemoryLimit when that was the reason.
 type ExitError struct {
+	Process string         // name of the Process, "" for a worker
+	PID     int            // of a Process
 	Code    int            // exit status, -1 when a signal ended it
 	Signal  syscall.Signal // 0 when it exited
 	Core    bool           // it dumped core
@@ -115,11 +122,16 @@ type ExitError struct {
 	Stderr  string         // the last of what it wrote to standard error
 	memory  bool
 	broke   error // why the supervisor killed it: what it sent made no sense
+	cause   error // of a Process: what its entry returned, or why it never ran
 }
 
 func (e *ExitError) Error() string {
 	var b strings.Builder
-	b.WriteString(ErrWorkerDied.Error())
+	if e.Process == "" {
+		b.WriteString(ErrWorkerDied.Error())
+	} else {
+		fmt.Fprintf(&b, "supervisor: %s (pid %d)", e.Process, e.PID)
+	}
 	switch {
 	case e.memory:
 		b.WriteString(": memory limit exceeded")
@@ -140,18 +152,26 @@ func (e *ExitError) Error() string {
 	if e.PeakRSS > 0 {
 		fmt.Fprintf(&b, ", peak RSS %.1f MiB", float64(e.PeakRSS)/(1<<20))
 	}
-	if s := lastLines(e.Stderr, 5); s != "" {
+	if e.cause != nil { // which its standard error has, too
+		fmt.Fprintf(&b, "; %s", strings.TrimPrefix(e.cause.Error(), "supervisor: "))
+	} else if s := lastLines(e.Stderr, 5); s != "" {
 		fmt.Fprintf(&b, "; stderr: %s", s)
 	}
 	return b.String()
 }
 
 // Unwrap returns the sentinel errors that apply.
-func (e *ExitError) Unwrap() []error {
-	if e.memory {
-		return []error{ErrWorkerDied, ErrMemoryLimit}
+func (e *ExitError) Unwrap() (all []error) {
+	if e.Process == "" {
+		all = append(all, ErrWorkerDied)
 	}
-	return []error{ErrWorkerDied}
+	if e.memory {
+		all = append(all, ErrMemoryLimit)
+	}
+	if e.cause != nil {
+		all = append(all, e.cause)
+	}
+	return all
 }
 
 // lastLines returns the last n lines of what a child wrote, or the first n of

@@ -17,3 +17,14 @@ func CoresTaken() (n int) {
 	}
 	return n
 }
+
+// SpawnerUsers is how many pools and processes use the thread that starts
+// children; 0 when there is none.
+func SpawnerUsers() int {
+	spawners.mu.Lock()
+	defer spawners.mu.Unlock()
+	if spawners.one == nil {
+		return 0
+	}
+	return spawners.one.users
+}

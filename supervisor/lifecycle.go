@@ -55,7 +55,7 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {
 		return fmt.Errorf("supervisor: board: %w", err)
 	}
-	p.oomBase = oomKills()
+	p.oom.begin()
 	p.stdout, p.stderr = newLineWriter(p.o.Stdout), newLineWriter(p.o.Stderr)
 	if p.o.Stderr == nil {
 		p.stderr = newLineWriter(os.Stderr)

@@ -42,7 +42,7 @@ type core struct {
 	board     *board.Board
 	boardPath string
 	spawner   *spawner
-	oomBase   int64
+	oom       oomCount
 	stdout    *lineWriter
 	stderr    *lineWriter
 	canSpin   bool

@@ -106,7 +106,7 @@ func childEnv(env []string, marker string) []string {
 // children without end.
 func refuseInChild() {
 	if child.Unserved() {
-		fmt.Fprintln(os.Stderr, "yunta: this process was started as a worker, but main did not call child.Main before it made a pool: call it first in main (in tests: first in TestMain)")
+		fmt.Fprintln(os.Stderr, "yunta: this process was started as a worker, but main did not call child.Main before it started a child: call it first in main (in tests: first in TestMain)")
 		os.Exit(2)
 	}
 }

@@ -35,9 +35,18 @@ func init() {
 	case isChild && how == "hangs":
 		time.Sleep(time.Hour)
 	}
-	p, err := supervisor.NewPool(context.Background(), supervisor.PoolOptions{Processes: 2})
-	if err == nil {
-		_, err = supervisor.Apply(context.Background(), p, square, 2)
+	var err error
+	if how == "starts a process" {
+		p := supervisor.NewProcess(square, 2, supervisor.ProcessOptions{})
+		if err = p.Start(context.Background()); err == nil {
+			err = p.Wait(context.Background())
+		}
+	} else {
+		var p *supervisor.Pool
+		p, err = supervisor.NewPool(context.Background(), supervisor.PoolOptions{Processes: 2})
+		if err == nil {
+			_, err = supervisor.Apply(context.Background(), p, square, 2)
+		}
 	}
 	fmt.Println("result", strings.ReplaceAll(fmt.Sprint(err), "\n", " "))
 	os.Exit(3)

@@ -46,6 +46,21 @@ func (v *Values[T]) Append(dst []byte, x T) ([]byte, error) {
 	return out, nil
 }
 
+// AppendAttached appends one value that stands alone, unwrapped, and whose open
+// files travel, too.
+func (v *Values[T]) AppendAttached(dst []byte, x T, files *ipc.Attachments) ([]byte, error) {
+	return v.codec.AppendAttached(dst, x, files)
+}
+
+// DecodeAttached decodes what AppendAttached appended.
+func (v *Values[T]) DecodeAttached(src []byte, files *ipc.Attachments) (x T, err error) {
+	x, rest, err := v.codec.DecodeAttached(src, files)
+	if err == nil && len(rest) > 0 {
+		return x, fmt.Errorf("%w: %d bytes left after %T", ipc.ErrDecode, len(rest), x)
+	}
+	return x, err
+}
+
 // AppendAll appends values and returns how many it could; the error belongs
 // to the next one.
 func (v *Values[T]) AppendAll(dst []byte, xs []T) ([]byte, int, error) {

@@ -12,6 +12,10 @@
 //	6 extents   both          the anonymous result file: slots and bells in its area, records in its extents
 //	7 results   up            the durable result file, if there is one
 //
+// A child that is no worker runs one entry: Argument frames follow its Config,
+// it answers with Hello, and with Error if the entry failed. It has no extents;
+// what is attached to its argument begins at 6.
+//
 // A frame is a 4-byte big-endian length and a body of msgpack values, as in
 // package ipc. The first value of a body is its kind.
 package wire
@@ -26,7 +30,7 @@ import (
 
 // Version of the protocol. It changes with any change of a frame or of a
 // mapped word.
-const Version = 2
+const Version = 3
 
 // Magic opens a Config, so that a stray byte on an inherited descriptor is
 // never taken for one.
@@ -44,6 +48,7 @@ const (
 	FDLifeline = 5
 	FDExtents  = 6
 	FDResults  = 7 // only where results are kept in a file, see Config.Results
+	FDAttached = 6 // the first attachment of a process's argument, where FDExtents is in a worker
 )
 
 // Frame kinds, one number space for all pipes.
@@ -60,6 +65,9 @@ const (
 	KindTerminate = 10 // lifeline: a SIGTERM that follows is the supervisor's own
 	KindFull      = 11 // notices: the child holds too much memory, begins nothing more and asks to be replaced
 	KindRecorded  = 12 // tasks: Chunk, then Marks, then the arguments back to back
+	KindArgument  = 13 // tasks: a piece of a process's argument
+	KindStop      = 14 // lifeline: the context of a process's entry shall end
+	KindError     = 15 // notices: a process's entry failed; a remote error follows
 )
 
 // Record kinds in the result file.
@@ -76,6 +84,8 @@ const (
 	// InlineLimit is the payload size in bytes from which on arguments go
 	// through an extent instead of the pipe.
 	InlineLimit = 64 << 10
+	// ArgumentPiece is how much of a process's argument goes into one frame, in bytes.
+	ArgumentPiece = 256 << 10
 	// MaxNotice bounds one write of notices, in bytes: below PIPE_BUF a write
 	// is whole or absent whenever its writer is killed (POSIX write(2)).
 	MaxNotice = 2048
@@ -108,6 +118,17 @@ type Config struct {
 	Results     *Results // nil where results are not kept in a file
 	Initializer *Invocation
 	Exit        *Invocation
+	ParentName  string
+	Identity    []int    // numbers of the process and of those it descends from, as in its name
+	Process     *Process // nil for a worker
+}
+
+// Process is what a child that is no worker runs: one entry, once.
+type Process struct {
+	Entry  string
+	Size   uint64 // bytes of the argument, which follows in Argument frames
+	Files  int    // descriptors that came with it
+	Daemon bool
 }
 
 // Results says how a child writes into the durable result file.
