@@ -41,8 +41,9 @@ func (s *server) takeSignals() (terminated chan struct{}) {
 // busy machine takes longer than this: so doomed looks at the others.
 const parentGrace = 50 * time.Millisecond
 
-// dieOfSIGTERM ends the process as SIGTERM does by default, or, when the
-// parent is dead, the whole process group.
+// dieOfSIGTERM ends the process as SIGTERM does by default and the rest of its
+// process group with it, or, when the parent is dead, both at once. The group
+// must not depend on a supervisor that may not be there any more.
 func dieOfSIGTERM(lifeline, parent int, announced <-chan struct{}) {
 	select {
 	case <-announced: // the supervisor's own: it looks after the group
@@ -53,9 +54,29 @@ func dieOfSIGTERM(lifeline, parent int, announced <-chan struct{}) {
 			}
 		}
 	}
+	beforeKill.run()
+	killOthers()
 	signal.Reset(syscall.SIGTERM)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 	select {} // the signal is on its way
+}
+
+// killOthers kills everything of this process's group but itself, so that it
+// can still end of what it was sent: it goes over to its parent's group first.
+// Without a parent to go to, it ends with the others.
+func killOthers() {
+	group := os.Getpid()
+	if syscall.Getpgrp() != group {
+		return
+	}
+	to, err := syscall.Getpgid(os.Getppid())
+	if err == nil {
+		err = syscall.Setpgid(0, to)
+	}
+	if err != nil {
+		killGroup()
+	}
+	_ = syscall.Kill(-group, syscall.SIGKILL) // nobody else was in it, at best
 }
 
 // holdLifeline blocks on the lifeline for the process's whole life. A child
@@ -63,7 +84,7 @@ func dieOfSIGTERM(lifeline, parent int, announced <-chan struct{}) {
 // the end of the pipe is how it learns that the supervisor is dead.
 func (s *server) holdLifeline(line *ipc.PipeFile, terminated chan struct{}) {
 	frames := ipc.NewFrameReader(line, wire.MaxFrame)
-	var announce sync.Once
+	var announce, leave sync.Once
 	var slots []uint32
 	for {
 		body, err := frames.Next()
@@ -73,6 +94,8 @@ func (s *server) holdLifeline(line *ipc.PipeFile, terminated chan struct{}) {
 		switch body[0] {
 		case wire.KindTerminate:
 			announce.Do(func() { close(terminated) })
+		case wire.KindLeave:
+			leave.Do(func() { close(s.mayLeave) })
 		case wire.KindStop:
 			s.cancel()
 		case wire.KindCancel, wire.KindExpire:

@@ -7,11 +7,15 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"yunta/child/board"
 	"yunta/child/wire"
 	"yunta/ipc"
 )
+
+// leaveTime bounds how long a worker whose pipes have ended waits to hear why.
+const leaveTime = 10 * time.Second
 
 // Exit statuses of a child that could not serve.
 const (
@@ -63,7 +67,7 @@ func serve() int {
 		fmt.Fprintf(os.Stderr, "yunta: child: %v\n", err)
 		return exitProtocol
 	}
-	s := &server{tasks: tasks, notices: &notices{pipe: up}, entries: make(map[uint32]runner), names: make(map[uint32]string)}
+	s := &server{tasks: tasks, notices: &notices{pipe: up}, entries: make(map[uint32]runner), names: make(map[uint32]string), mayLeave: make(chan struct{})}
 	s.frames = ipc.NewFrameReader(s.tasks, wire.MaxFrame)
 	body, err := s.frames.Next()
 	if err != nil {
@@ -139,7 +143,17 @@ func (s *server) work() int {
 	s.extents.Warm()
 	outcome := make(chan error)
 	go s.main(outcome)
-	if err := <-outcome; err != nil {
+	err := <-outcome
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		// A pipe has ended. That the supervisor has died shows on the other pipes
+		// before it shows on the lifeline, whose thread then ends more than this
+		// process.
+		select {
+		case <-s.mayLeave:
+		case <-time.After(leaveTime):
+		}
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "yunta: %s: %v\n", s.who(), err)
 		return exitProtocol
 	}

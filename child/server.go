@@ -58,8 +58,10 @@ type server struct {
 
 	current atomic.Pointer[chunk] // what the lifeline may cancel
 	cancel  context.CancelFunc    // the same of a process, set before the lifeline is read
-	memory  memoryWatch
-	full    bool // begins nothing more: this process wants to be replaced
+	// mayLeave is closed when the supervisor says that the worker may go.
+	mayLeave chan struct{}
+	memory   memoryWatch
+	full     bool // begins nothing more: this process wants to be replaced
 
 	chunks  []chunk  // for the next ones
 	pending []uint32 // slots to tell of

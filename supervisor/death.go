@@ -21,6 +21,7 @@ func (w *worker) askToLeave() {
 		return
 	}
 	w.closed, w.asked = true, true
+	w.tell(wire.AppendSlots(nil, wire.KindLeave))
 	_ = w.tasks.Close()
 	w.bell.Sent.Add(1)
 	w.wmu.Unlock()

@@ -340,3 +340,30 @@ func TestPain30Grandchildren(t *testing.T) {
 		})
 	}
 }
+
+// A worker that gets SIGTERM takes its group along by itself: it may be the
+// parent-death signal of a supervisor whose death shows late, here of one that
+// is stopped and can do nothing.
+func TestPain07SIGTERMTakesTheGroup(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pids")
+	p := command(t, orphan, "grandchild", path).start()
+	p.say("ready")
+	waitSigned(t, path, 2)
+	if err := p.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range descendants(p.run) {
+		if x.parent == p.Process.Pid {
+			_ = syscall.Kill(x.pid, syscall.SIGTERM)
+		}
+	}
+	waitFor(t, "the groups to go", func() bool {
+		for _, x := range descendants(p.run) {
+			if x.pid != p.Process.Pid && x.parent != p.Process.Pid { // its children are zombies that it cannot reap
+				return false
+			}
+		}
+		return true
+	})
+}

@@ -68,6 +68,7 @@ const (
 	KindArgument  = 13 // tasks: a piece of a process's argument
 	KindStop      = 14 // lifeline: the context of a process's entry shall end
 	KindError     = 15 // notices: a process's entry failed; a remote error follows
+	KindLeave     = 16 // lifeline: the end of the tasks pipe asks the worker to leave; without this it means that the supervisor died
 )
 
 // Record kinds in the result file.
