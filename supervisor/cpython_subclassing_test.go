@@ -3,7 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
-	"os"
+	"io"
 	"strings"
 	"testing"
 
@@ -14,22 +14,22 @@ import (
 
 // CPython's class _TestSubclassingProcess.
 
-// upcaser is an actor: it owns both ends of its pipes and its process.
+// upcaser is an actor: it owns both ends of its connection and its process.
 type upcaser struct {
 	*supervisor.Process
-	in, out *os.File
+	conn *ipc.Conn
 }
 
-type upcaserArg struct{ In, Out ipc.File }
-
-var upcases = child.Register("upcases", func(_ context.Context, a upcaserArg) (int, error) {
-	buf := make([]byte, 100)
+var upcases = child.Register("upcases", func(_ context.Context, c *ipc.Conn) (int, error) {
 	for {
-		n, err := a.In.Read(buf)
-		if err != nil {
-			return 0, nil // its end
+		s, err := ipc.Recv[string](c)
+		if errors.Is(err, io.EOF) {
+			return 0, nil
 		}
-		if _, err := a.Out.WriteString(strings.ToUpper(string(buf[:n]))); err != nil {
+		if err == nil {
+			err = c.Send(strings.ToUpper(s))
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -37,29 +37,26 @@ var upcases = child.Register("upcases", func(_ context.Context, a upcaserArg) (i
 
 func startUpcaser(t *testing.T) *upcaser {
 	t.Helper()
-	inR, inW, err1 := os.Pipe()
-	outR, outW, err2 := os.Pipe()
-	if err := errors.Join(err1, err2); err != nil {
+	here, there, err := ipc.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { inW.Close(); outR.Close() })
-	p := startProcess(t, upcases, upcaserArg{ipc.File{File: inR}, ipc.File{File: outW}}, supervisor.ProcessOptions{})
-	inR.Close()
-	outW.Close()
-	return &upcaser{p, inW, outR}
+	t.Cleanup(func() { here.Close() })
+	p := startProcess(t, upcases, there, supervisor.ProcessOptions{})
+	there.Close()
+	return &upcaser{p, here}
 }
 
 func (u *upcaser) ask(t *testing.T, s string) string {
 	t.Helper()
-	buf := make([]byte, 100)
-	if _, err := u.in.WriteString(s); err != nil {
+	if err := u.conn.Send(s); err != nil {
 		t.Fatal(err)
 	}
-	n, err := u.out.Read(buf)
+	got, err := ipc.Recv[string](u.conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(buf[:n])
+	return got
 }
 
 func TestCPython__TestSubclassingProcess_test_subclassing(t *testing.T) {
@@ -70,7 +67,7 @@ func TestCPython__TestSubclassingProcess_test_subclassing(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-	u.in.Close()
+	u.conn.Close()
 	if code := ended(t, u.Process); code != 0 {
 		t.Error(u.Err())
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 
 	"yunta/child"
 	"yunta/ipc"
+	"yunta/oslock"
 	"yunta/supervisor"
 )
 
@@ -318,7 +320,81 @@ func TestAttachmentInTask(t *testing.T) {
 	if !errors.Is(err, ipc.ErrNoAttachments) || !errors.Is(err, ipc.ErrEncode) {
 		t.Errorf("got %v", err)
 	}
+	a, b, err := ipc.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	if _, err := supervisor.Apply(testContext(t), p, upcases, a); !errors.Is(err, ipc.ErrNoAttachments) || !errors.Is(err, ipc.ErrEncode) {
+		t.Errorf("a connection: %v", err)
+	}
+	if got, err := supervisor.Apply(testContext(t), p, square, 4); err != nil || got != 16 {
+		t.Errorf("afterwards: %d, %v", got, err)
+	}
 }
+
+// Connections, locks and semaphores arrive working, at any depth.
+func TestProcessTools(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	lock, err := oslock.OpenLock(filepath.Join(dir, "lock"), oslock.LockOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	sem, err := oslock.OpenSemaphore(filepath.Join(dir, "sem"), 0, oslock.SemaphoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sem.Close()
+	r, w, err := ipc.SimplexPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := lock.Lock(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, usesTools, tools{Conns: map[string]*ipc.Conn{"w": w}, Lock: lock, Sem: sem}, supervisor.ProcessOptions{})
+	w.Close()
+	if got, err := ipc.Recv[string](r); err != nil || got != "locked elsewhere: true" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sem.Acquire(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	if code := ended(t, p); code != 0 {
+		t.Error(p.Err())
+	}
+	if got, err := ipc.Recv[string](r); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %q, %v", got, err)
+	}
+}
+
+type tools struct {
+	Conns map[string]*ipc.Conn
+	None  *ipc.Conn
+	Lock  *oslock.Lock
+	Sem   *oslock.Semaphore
+}
+
+var usesTools = child.Register("usesTools", func(ctx context.Context, a tools) (int, error) {
+	free, err := a.Lock.TryLock()
+	if err != nil || a.None != nil {
+		return 0, err
+	}
+	if err := a.Conns["w"].Send(fmt.Sprintf("locked elsewhere: %v", !free)); err != nil {
+		return 0, err
+	}
+	if err := a.Lock.Lock(ctx); err != nil {
+		return 0, err
+	}
+	return 0, errors.Join(a.Sem.Release(1), a.Lock.Unlock())
+})
 
 // A process is pinned like a worker, and knows who it is.
 func TestProcessIdentity(t *testing.T) {
