@@ -1,5 +1,5 @@
 // Package ipc carries values between processes: a msgpack codec, frames over
-// blocking pipes, an anonymous mapped file of extents that many writers fill with
+// blocking pipes, connections, an anonymous mapped file of extents that many writers fill with
 // records while one reader copies them out, and a durable file of results.
 //
 // The layers are independent. A [Codec] turns Go values into standard
@@ -19,6 +19,18 @@
 // not, and all that is whole in it can be read, and copied out with
 // [RepairResults]. Its format, version 1, is written down in results_header.go,
 // results_extent.go and results_record.go.
+//
+// A [Conn] carries whole messages, values or bytes, between two processes, as
+// Python's Connection does, and with Python itself: [Pipe] and [SimplexPipe] make
+// both ends, [Listen] and [Dial] meet at an address, with Python's handshake if
+// there is a key, and [Wait] waits for many at once. Open files travel along on
+// Unix sockets. The wire is written down at [WireVersion]. The shortest useful
+// program:
+//
+//	a, b, err := ipc.Pipe()
+//	...
+//	err = a.Send("hello")
+//	text, err := ipc.Recv[string](b)
 //
 // The package does not start processes and does not know who is at the other
 // end; it has readers and writers only. It does not encrypt, and it does not
