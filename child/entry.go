@@ -72,6 +72,14 @@ func (e Entry[A, R]) Bind(arg A) Call {
 	}
 }
 
+// Codecs returns what encodes the entry's arguments and results, made once: it
+// is for package supervisor.
+func (e Entry[A, R]) Codecs() (args *wire.Values[A], results *wire.Values[R]) {
+	d := e.must()
+	d.prepare()
+	return d.args, d.res
+}
+
 func (e Entry[A, R]) must() *entry[A, R] {
 	if e.e == nil {
 		panic("child: use of an Entry that Register did not return")

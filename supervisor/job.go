@@ -144,7 +144,7 @@ func (l *ringLock) Unlock() { l.mu.Unlock() }
 func newTyped[A, R any](p *Pool, e child.Entry[A, R]) *typedJob[A, R] {
 	t := &typedJob[A, R]{f: e.Func(), mask: -1}
 	if p.core.o.Model == Processes || p.core.ledger != nil {
-		t.arg, t.res = wire.ValuesFor[A](), wire.ValuesFor[R]()
+		t.arg, t.res = e.Codecs()
 	}
 	return t
 }
