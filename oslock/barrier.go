@@ -98,7 +98,7 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	switch {
 	case fault != nil:
 		return -1, fault
-	case now&^(bitW|modeMask) == phase&^(bitW|modeMask) && modeOf(now) == draining:
+	case now&^(bitW|modeMask) == phase&^(bitW|modeMask) && hasMet(now): // no phase ends before all have left
 		return index, nil
 	case err == nil || errors.Is(err, ErrBroken):
 		return -1, f.errorf("wait", ErrBroken)
@@ -116,7 +116,7 @@ func (b *Barrier) arrive(ctx context.Context, f *sharedFile) (index int, phase u
 			}
 			v = f.barrier.word.Load()
 		}
-		if modeOf(v) == broken {
+		if isBroken(v) {
 			return -1, v, false, ErrBroken
 		}
 		// The last phase is not over, or this one is full and about to be: neither lasts.
@@ -222,9 +222,14 @@ func (h *handle) waitChange(ctx context.Context, f *sharedFile, was uint32) erro
 	}
 }
 
-// Abort breaks the barrier: who waits, and whoever comes, gets [ErrBroken].
+// Abort breaks the barrier: who waits, and whoever comes, gets [ErrBroken]. Those who have met already go on.
 func (b *Barrier) Abort() error {
-	return b.alter("abort", func(v uint32, _ bool) uint32 { return v | broken })
+	return b.alter("abort", func(v uint32, _ bool) uint32 {
+		if hasMet(v) {
+			return v&^modeMask | aborted
+		}
+		return v&^modeMask | broken
+	})
 }
 
 // Reset makes the barrier as new. Who waits gets [ErrBroken]; whoever comes later begins anew.
@@ -233,6 +238,8 @@ func (b *Barrier) Reset() error {
 		switch m := modeOf(v); {
 		case m == draining, m == resetting, m == filling && !waiting:
 			return v
+		case m == aborted:
+			return v&^modeMask | draining
 		case !waiting:
 			return v&^modeMask + phaseOne
 		}
@@ -251,6 +258,7 @@ func (b *Barrier) alter(doing string, to func(v uint32, waiting bool) uint32) er
 		for {
 			v := f.barrier.word.Load()
 			if next := to(v&^bitW, f.inside() > 0); samePhase(v, next) || f.turn(v, next) {
+				f.refill()
 				return nil
 			}
 		}
@@ -279,7 +287,7 @@ func (b *Barrier) Waiting() (n int) {
 // Broken reports whether the barrier is broken; of a closed handle, true.
 func (b *Barrier) Broken() bool {
 	yes := true
-	_ = b.look(func(f *sharedFile) { yes = modeOf(f.barrier.word.Load()) == broken })
+	_ = b.look(func(f *sharedFile) { yes = isBroken(f.barrier.word.Load()) })
 	return yes
 }
 

@@ -11,15 +11,16 @@ import (
 // A barrier's file:
 //
 //	offset 64, 32 bits    the word of a lock, see lock_word.go: only who arrives takes it
-//	offset 128, 32 bits   state, slept on: bit 31 W; bits 2-30 phase, wrapping; bits 0-1
-//	                      0 filling, 1 draining, 2 resetting, 3 broken
+//	offset 128, 32 bits   state, slept on: bit 31 W; bits 3-30 phase, wrapping; bits 0-2
+//	                      0 filling, 1 draining, 2 resetting, 3 broken, 4 draining and aborted
 //	offset 192, 32 bits   place 0 ... one for each party: the member number of who waits there, 0: nobody
 //
 // Who arrives while it fills takes the first free place, which is its index; so places fill in order. The
 // last one makes filling draining. Breaking makes it broken, a reset with people inside resetting: each of these is
 // one exchange, which the first to try wins and which decides for all who are inside. They leave their
 // places; when all are free, draining and resetting become filling of the next phase, and until
-// then newcomers wait outside (Python's barrier has the same four states). Broken stays until a reset.
+// then newcomers wait outside (Python's barrier has the same states, but for the last). Broken stays until a reset. Who
+// has met has met: an abort while it drains takes nothing back, and makes it broken when all are gone.
 //
 // A death shows as a place whose member is dead: found while filling it breaks the barrier, found later the
 // place is freed. Those who wait look every few milliseconds, and so does who would be the last. There
@@ -29,9 +30,10 @@ const (
 	draining  = 1
 	resetting = 2
 	broken    = 3
+	aborted   = 4
 
-	modeMask = 3
-	phaseOne = 4
+	modeMask = 7
+	phaseOne = 8
 
 	offBarrier = 128
 	offPlaces  = 192
@@ -42,6 +44,8 @@ const (
 func barrierSize(parties int) int { return (offPlaces + 4*parties + 63) / 64 * 64 }
 
 func modeOf(v uint32) uint32 { return v & modeMask }
+func hasMet(v uint32) bool   { return modeOf(v) == draining || modeOf(v) == aborted }
+func isBroken(v uint32) bool { return modeOf(v) == broken || modeOf(v) == aborted }
 
 // samePhase reports whether v is still what s was, W aside.
 func samePhase(v, s uint32) bool { return v&^bitW == s&^bitW }
@@ -83,10 +87,14 @@ func (f *sharedFile) change(phase, mode uint32) {
 func (f *sharedFile) refill() {
 	for {
 		v := f.barrier.word.Load()
-		if m := modeOf(v); m != draining && m != resetting || f.inside() > 0 {
+		next := uint32(filling)
+		switch modeOf(v) {
+		case filling, broken:
 			return
+		case aborted:
+			next = broken
 		}
-		if f.turn(v, (v&^modeMask)+phaseOne|filling) {
+		if f.inside() > 0 || f.turn(v, v&^modeMask+phaseOne|next) {
 			return
 		}
 	}
@@ -147,10 +155,10 @@ func abandon(fd int, have header) error {
 		waited = waited || binary.NativeEndian.Uint32(b[offPlaces-offBarrier+4*i:]) != 0
 	}
 	switch mode := modeOf(v); {
-	case mode == filling && waited:
-		v |= broken
+	case mode == filling && waited, mode == aborted:
+		v = v&^modeMask | broken
 	case mode == draining, mode == resetting:
-		v = (v&^modeMask)&^bitW + phaseOne
+		v = v&^modeMask + phaseOne
 	}
 	binary.NativeEndian.PutUint32(b, v&^bitW)
 	if err := writeAt(fd, b[:4], offBarrier); err != nil {
