@@ -32,6 +32,19 @@
 //	err = a.Send("hello")
 //	text, err := ipc.Recv[string](b)
 //
+// [SharedMemory] is a named segment of bytes, [Value] and [Array] are typed ones with
+// a robust lock, and [Atomic] has the atomic operations on their integers. A [Queue]
+// carries values between any number of processes: an item is in shared memory when Put
+// returns. All of them belong to the process that made them: they are gone when it
+// removes them or ends, however it ends, and nobody else's coming, going or dying
+// makes a difference. They are handed to another process by a [Handle], two paths that
+// can be sent like any value. What has a name can be opened by it too:
+//
+//	q, err := ipc.NewQueue[string](ipc.QueueOptions{Name: "words"}) // one process
+//	q, err := ipc.OpenQueue[string](ipc.Handle{File: "words"})      // another
+//
+// The formats, version 1, are written down in value_memory.go and queue_layout.go.
+//
 // The package does not start processes and does not know who is at the other
 // end; it has readers and writers only. It does not encrypt, and it does not
 // survive a change of the byte order between the two ends of mapped memory.

@@ -3,8 +3,12 @@ package ipc
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"slices"
 	"strconv"
 	"testing"
+	"time"
 )
 
 func testQueue[T any](t testing.TB, o QueueOptions) *Queue[T] {
@@ -133,4 +137,88 @@ func BenchmarkQueueBetweenProcesses(b *testing.B) {
 			p.hear()
 		}
 	})
+}
+
+// Beside Python's queues, in turns: how often faster, by the median of the rounds.
+func BenchmarkQueuePeers(b *testing.B) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		b.Skip("there is no python3")
+	}
+	rounds := 5
+	if n, err := strconv.Atoi(os.Getenv("YUNTA_BENCH_ROUNDS")); err == nil {
+		rounds = n
+	}
+	for _, job := range []struct {
+		name             string
+		ours, peer, size int
+		limit            int
+	}{
+		{"int", 2_000_000, 100_000, 0, 0},
+		{"int/max1000", 2_000_000, 100_000, 0, 1000},
+		{"1MiB/max16", 512, 128, 1 << 20, 16},
+	} {
+		for _, kind := range []string{"Queue", "SimpleQueue"} {
+			if kind == "SimpleQueue" && job.limit != 0 {
+				continue
+			}
+			b.Run(job.name+"/"+kind, func(b *testing.B) {
+				var ours, peers, ratios []float64 // items a second
+				for b.Loop() {
+					for range rounds {
+						o := float64(job.ours) / passItems(b, job.ours, job.size, job.limit).Seconds()
+						out, err := exec.Command(python, "testdata/peer_queue.py", kind,
+							strconv.Itoa(job.peer), strconv.Itoa(job.size), strconv.Itoa(job.limit)).Output()
+						var s float64
+						if _, serr := fmt.Sscan(string(out), &s); err != nil || serr != nil {
+							b.Fatal(err, serr)
+						}
+						p := float64(job.peer) / s
+						ours, peers, ratios = append(ours, o), append(peers, p), append(ratios, o/p)
+					}
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(median(ours), "items/s")
+				b.ReportMetric(median(peers), "python-items/s")
+				b.ReportMetric(median(ratios), "times")
+			})
+		}
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// passItems has another process put n items while this one gets them.
+func passItems(b *testing.B, n, size, limit int) time.Duration {
+	b.Helper()
+	ctx := context.Background()
+	q, err := NewQueue[[]byte](QueueOptions{MaxSize: limit})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Detach()
+	ints, err := OpenQueue[int](q.Handle())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ints.Detach()
+	p := startOther(b, "queueputs", q.Handle().File, strconv.Itoa(n), strconv.Itoa(size))
+	start := time.Now()
+	fmt.Fprintln(p.in, "go")
+	for i := range n {
+		if size == 0 {
+			if got, err := ints.Get(ctx); err != nil || got != i {
+				b.Fatal(got, err)
+			}
+		} else if got, err := q.Get(ctx); err != nil || len(got) != size {
+			b.Fatal(len(got), err)
+		}
+	}
+	took := time.Since(start)
+	p.hear()
+	p.end()
+	return took
 }
