@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"time"
 
@@ -49,3 +50,6 @@ var (
 		return 0, cmd.Run()
 	})
 )
+
+// failsText fails with its argument.
+var failsText = child.Register("failsText", func(_ context.Context, s string) (string, error) { return "", errors.New(s) })

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
 
@@ -29,7 +31,7 @@ func newFuture[R any](ctx context.Context, j *job, get func() (R, error)) *Futur
 		f.calls = nil
 		f.mu.Unlock()
 		for _, call := range calls {
-			call(f.get())
+			f.call(call)
 		}
 	}()
 	return f
@@ -57,8 +59,8 @@ func (f *Future[R]) Get(ctx context.Context) (R, error) {
 func (f *Future[R]) Done() <-chan struct{} { return f.job.finished }
 
 // OnDone calls fn with what Get would return once the result is there, in a
-// goroutine of its own; at once if it is there already. Python: the callback
-// and error_callback of apply_async in one.
+// goroutine of its own; at once if it is there already. A panic of fn is logged.
+// Python: the callback and error_callback of apply_async in one.
 func (f *Future[R]) OnDone(fn func(R, error)) {
 	f.mu.Lock()
 	if !f.ready {
@@ -67,14 +69,30 @@ func (f *Future[R]) OnDone(fn func(R, error)) {
 		return
 	}
 	f.mu.Unlock()
-	go func() { fn(f.get()) }()
+	go f.call(fn)
+}
+
+// call calls one function. A panic in it is nobody's result: it is logged, and
+// the others are called all the same.
+func (f *Future[R]) call(fn func(R, error)) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.core.o.Logger.Error("OnDone function panicked", "entry", f.job.entry, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	fn(f.get())
 }
 
 // Cancel ends the call: tasks that have not begun never will, and one that is
 // running is stopped, by its context first and by signals after the pool's
-// grace. Get returns an error that wraps context.Canceled at once. It does
-// nothing once the result is there.
-func (f *Future[R]) Cancel() { f.core.end(f.job, errCancelled) }
+// grace. Get returns an error that wraps context.Canceled at once. Cancel
+// reports whether the call is cancelled: it does nothing once the result is
+// there. Python's cannot stop a task that runs.
+func (f *Future[R]) Cancel() bool {
+	f.core.end(f.job, errCancelled)
+	<-f.job.finished // it is, or about to be
+	return f.job.cancelled()
+}
 
 // errCancelled is what a cancelled future returns; errors.Is finds context.Canceled.
 var errCancelled = cancelled{}
