@@ -23,6 +23,7 @@ var self struct {
 	sync.Mutex
 	info   *Info
 	parent *ParentProcess
+	server *server
 }
 
 // Self returns the identity of this process.
@@ -52,7 +53,7 @@ func (s *server) introduce() {
 	}
 	self.Lock()
 	defer self.Unlock()
-	self.info = i
+	self.info, self.server = i, s
 	self.parent = &ParentProcess{name: c.ParentName, pid: c.ParentPID, done: make(chan struct{})}
 }
 

@@ -81,6 +81,7 @@ type chunk struct {
 	number  uint32
 	slot    *wire.Slot
 	runner  runner
+	entry   string
 	rest    []byte // arguments not yet decoded
 	timeout time.Duration
 	start   time.Duration
@@ -196,13 +197,14 @@ func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	*c = chunk{
 		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
 		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended, marks: marks,
+		entry: s.names[head.Entry],
 	}
 	if c.start == 0 { // else it follows another: reading the clock costs as much as a short task
 		c.start = now()
 	}
 	s.ran++
 	s.current.Store(c)
-	s.line.Run(s.names[head.Entry], uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
+	s.line.Run(c.entry, uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
 	if !s.full {
 		r.serve(s, c)
 	}

@@ -60,6 +60,7 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	if p.o.Stderr == nil {
 		p.stderr = newLineWriter(os.Stderr)
 	}
+	p.logs = newLogPump(p.o.Logger)
 	p.spawner = takeSpawner()
 	p.unstarted = n
 	if p.o.OnDemand {
@@ -256,6 +257,9 @@ func (p *core) shutdown() {
 	unhook := p.unhook
 	p.mu.Unlock()
 	p.release()
+	if p.logs != nil {
+		p.logs.close()
+	}
 	unhook()
 	close(p.done)
 }

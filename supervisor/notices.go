@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"slices"
 	"time"
@@ -65,6 +66,8 @@ func (w *worker) serve() {
 			// which is many times what a short call takes.
 			runtime.Gosched()
 			continue
+		case wire.KindLog:
+			err = p.logs.put(body, slog.Int("worker", w.index), slog.Int("pid", w.pid))
 		default:
 			err = fmt.Errorf("%w: kind %d from a child", wire.ErrProtocol, body[0])
 		}

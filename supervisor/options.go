@@ -93,7 +93,8 @@ type PoolOptions struct {
 	// ResultsSync says when the ResultsFile is forced to disk. Default never:
 	// it then outlives all processes, but not the machine's sudden end.
 	ResultsSync ipc.SyncPolicy
-	// Logger gets what happens to workers; nil means nothing is logged.
+	// Logger gets what happens to workers, and what they log by child.Logger;
+	// nil means nothing is logged.
 	Logger *slog.Logger
 	// Name shows in logs, in the run directory and in the children's process
 	// names; "" means "yunta".
@@ -107,6 +108,10 @@ type PoolOptions struct {
 	// Stderr gets what children write to standard error, by whole lines; nil
 	// means this process's.
 	Stderr io.Writer
+	// Prefix begins every line that is passed on to Stdout and Stderr, with
+	// {worker}, {name} and {pid} replaced: "[w{worker}] ". What children print to
+	// an inherited standard output does not get it.
+	Prefix string
 
 	cores int // usable ones, counted once: it means reading several files
 }

@@ -32,12 +32,37 @@ func (l *lineWriter) write(b []byte) {
 	_, _ = l.w.Write(b) // the children go on even if nobody can listen
 }
 
+// prefixer puts a prefix before the lines of one stream.
+type prefixer struct {
+	to     *lineWriter
+	prefix []byte
+	buf    []byte
+	inside bool // of a line that was too long to be passed on whole
+}
+
+func (p *prefixer) write(b []byte) {
+	if len(p.prefix) == 0 {
+		p.to.write(b)
+		return
+	}
+	p.buf = p.buf[:0]
+	for line := range bytes.Lines(b) {
+		if !p.inside {
+			p.buf = append(p.buf, p.prefix...)
+		}
+		p.buf = append(p.buf, line...)
+		p.inside = line[len(line)-1] != '\n'
+	}
+	p.to.write(p.buf)
+}
+
 // output is what a child prints: standard error always, standard output when
 // the pool was given a writer for it.
 type output struct {
 	childStdout, childStderr *os.File // the child's ends, until begin
 	readers                  []*os.File
 	sinks                    []*lineWriter
+	prefix                   []byte // of each line, set by begin
 	wg                       sync.WaitGroup
 
 	mu    sync.Mutex
@@ -81,7 +106,8 @@ func (o *output) closeChildEnds() {
 }
 
 // begin starts forwarding, once the child has its ends.
-func (o *output) begin() {
+func (o *output) begin(prefix string) {
+	o.prefix = []byte(prefix)
 	o.closeChildEnds()
 	for i, r := range o.readers {
 		o.wg.Add(1)
@@ -94,6 +120,7 @@ func (o *output) forward(r *os.File, to *lineWriter, keep bool) {
 	defer r.Close()
 	buf := make([]byte, 0, 4096)
 	rest := false
+	lines := prefixer{to: to, prefix: o.prefix}
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)] // grow
@@ -107,7 +134,7 @@ func (o *output) forward(r *os.File, to *lineWriter, keep bool) {
 			if i < 0 {
 				i = len(buf) - 1
 			}
-			to.write(buf[:i+1])
+			lines.write(buf[:i+1])
 			buf = buf[:copy(buf, buf[i+1:])]
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && !rest {
@@ -120,7 +147,7 @@ func (o *output) forward(r *os.File, to *lineWriter, keep bool) {
 		}
 		if err != nil {
 			if len(buf) > 0 {
-				to.write(append(buf, '\n'))
+				lines.write(append(buf, '\n'))
 			}
 			return
 		}

@@ -45,6 +45,7 @@ type core struct {
 	oom       oomCount
 	stdout    *lineWriter
 	stderr    *lineWriter
+	logs      *logPump
 	canSpin   bool
 	ledger    *ledger // nil without a ResultsFile
 

@@ -34,11 +34,15 @@ type ProcessOptions struct {
 	// Stderr gets what it writes to standard error, by whole lines; nil means
 	// this process's.
 	Stderr io.Writer
+	// Prefix begins every line that is passed on to Stdout and Stderr, with
+	// {name} and {pid} replaced.
+	Prefix string
 	// Grace is the time between asking and forcing; 0 means 2 s.
 	Grace time.Duration
 	// MemoryLimit bounds the child's memory in bytes; 0 means none.
 	MemoryLimit int64
-	// Logger gets what happens to the process; nil means nothing is logged.
+	// Logger gets what happens to the process, and what it logs by child.Logger;
+	// nil means nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -71,6 +75,7 @@ type Process struct {
 	launched chan struct{} // closed when Start returns
 
 	w        ward
+	logs     *logPump
 	spawner  *spawner
 	identity []int
 }

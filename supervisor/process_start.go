@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -104,7 +105,8 @@ func (p *Process) start() (err error) {
 	if err != nil {
 		return errors.Join(err, tasksR.Close(), tasksW.Close())
 	}
-	p.w = ward{notices: noticesR}
+	p.w = ward{notices: noticesR, prefix: strings.ReplaceAll(p.o.Prefix, "{name}", p.name)}
+	p.logs = newLogPump(p.o.Logger)
 	stderr := p.o.Stderr
 	if stderr == nil {
 		stderr = os.Stderr
@@ -141,9 +143,11 @@ func (p *Process) start() (err error) {
 // config is the child's first frame.
 func (p *Process) config(size, files int) ([]byte, error) {
 	self := child.Self()
+	level, logs := logLevel(p.o.Logger)
 	body, err := wire.Append(nil, wire.KindConfig, wire.Config{
 		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Name: p.name, Identity: p.identity,
 		ParentPID: self.PID, ParentName: self.Name, CPUs: p.o.CPUs, MemoryLimit: p.o.MemoryLimit,
+		LogLevel: level, Logs: logs,
 		Process: &wire.Process{Entry: p.call.Name(), Size: uint64(size), Files: files, Daemon: p.o.Daemon},
 	})
 	return ipc.AppendFrame(nil, body), err
@@ -189,6 +193,7 @@ func (p *Process) serve(tasks *os.File, config, arg []byte) {
 		_ = tasks.Close()
 	}
 	p.spawner.release()
+	p.logs.close()
 	exit := p.w.exitError(p.o.MemoryLimit)
 	if exit.Signal == syscall.SIGKILL {
 		exit.OOM = oomWatch.struck()
@@ -219,6 +224,10 @@ func (p *Process) listen(hello *time.Timer) (greeted bool, cause error) {
 			e, _, err := child.DecodeError(body[1:])
 			if cause = e; err != nil {
 				cause = err
+			}
+		case wire.KindLog:
+			if err := p.logs.put(body, slog.String("process", p.name), slog.Int("pid", p.w.pid)); err != nil {
+				return greeted, err
 			}
 		default:
 			return greeted, fmt.Errorf("%w: kind %d from a child", wire.ErrProtocol, body[0])

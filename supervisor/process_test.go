@@ -192,7 +192,7 @@ func TestProcessStop(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "begun")
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
-			o := supervisor.ProcessOptions{Stderr: new(lockedBuffer), Grace: 50 * time.Millisecond}
+			o := supervisor.ProcessOptions{Stderr: new(lockedBuffer), Grace: 500 * time.Millisecond}
 			if row.how == "impatient" {
 				o.Grace = time.Hour
 			}

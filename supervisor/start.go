@@ -3,6 +3,9 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"yunta/child"
 	"yunta/child/wire"
@@ -30,7 +33,7 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 		return err
 	}
 	w := &worker{
-		ward: ward{notices: noticesR},
+		ward: ward{notices: noticesR, prefix: strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)},
 		core: p, index: index, incarnation: incarnation, cpus: p.masks[index],
 		tasks: tasksW, bell: wire.BellAt(p.area, index),
 		exited: make(chan struct{}), known: make(map[string]uint32),
@@ -80,16 +83,20 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 	return nil
 }
 
+// childName is a worker's name.
+func childName(pool string, index int) string { return fmt.Sprintf("%.9s:w%d", pool, index) }
+
 // configure puts the child's configuration into its tasks pipe, where it is
 // when the child comes to read it.
 func (w *worker) configure() error {
 	p := w.core
 	c := wire.Config{
 		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Pool: p.o.Name,
-		Name:   fmt.Sprintf("%.9s:w%d", p.o.Name, w.index),
-		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), Writer: w.writer, CPUs: w.cpus,
+		Name:   childName(p.o.Name, w.index),
+		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), ParentName: child.Self().Name, Identity: append(slices.Clone(child.Self().Identity), w.index+1), Writer: w.writer, CPUs: w.cpus,
 		Board: p.boardPath, RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
 	}
+	c.LogLevel, c.Logs = logLevel(p.o.Logger)
 	if p.ledger != nil {
 		c.Results = &wire.Results{Sync: int(p.o.ResultsSync)}
 	}

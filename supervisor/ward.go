@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ type ward struct {
 	lifeline *ipc.PipeFile
 	output   *output
 	ends     []*os.File // the child's ends of its pipes, until it has them
+	prefix   string     // of the lines it prints
 
 	lmu    sync.Mutex // orders writes to lifeline
 	cut    bool       // lifeline is closed
@@ -89,7 +91,7 @@ func (w *ward) start(s *spawner, cpus []int, env []string, files ...*os.File) er
 	}
 	w.pid = w.cmd.Process.Pid
 	w.closeEnds() // it has its own copies
-	w.output.begin()
+	w.output.begin(strings.ReplaceAll(w.prefix, "{pid}", strconv.Itoa(w.pid)))
 	return nil
 }
 

@@ -69,6 +69,7 @@ const (
 	KindStop      = 14 // lifeline: the context of a process's entry shall end
 	KindError     = 15 // notices: a process's entry failed; a remote error follows
 	KindLeave     = 16 // lifeline: the end of the tasks pipe asks the worker to leave; without this it means that the supervisor died
+	KindLog       = 17 // notices: Log
 )
 
 // Record kinds in the result file.
@@ -119,6 +120,8 @@ type Config struct {
 	Results     *Results // nil where results are not kept in a file
 	Initializer *Invocation
 	Exit        *Invocation
+	Logs        bool // the supervisor has a logger, which takes LogLevel and above
+	LogLevel    int  // a slog.Level
 	ParentName  string
 	Identity    []int    // numbers of the process and of those it descends from, as in its name
 	Process     *Process // nil for a worker
