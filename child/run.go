@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"yunta/child/wire"
 	"yunta/ipc"
@@ -23,6 +24,9 @@ func (s *server) process(ctx context.Context, fds []int) int {
 	_, _ = s.notices.Write(s.unsaid) // the greeting, at once: there may be nothing else to say
 	s.unsaid = nil
 	p := s.config.Process
+	if p.Heard {
+		ctx = WithSignals(ctx, &pulse{notices: s.notices, began: time.Now()})
+	}
 	err := s.runProcess(ctx, ipc.AttachmentsOf(fds))
 	var status ExitStatus
 	silent := errors.As(err, &status)

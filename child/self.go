@@ -13,7 +13,7 @@ type Info struct {
 	Worker      int    // index in the pool, -1 in a process that is no worker
 	Identity    []int  // numbers of this process and of those it descends from, as in "Process-1:2"; nil in the program itself
 	Daemon      bool   // a process that was started as a daemon
-	Incarnation int    // which start of this worker it is, from 1; 0 in a parent
+	Incarnation int    // which start of this worker, or child of a group, it is, from 1; else 0
 	PID         int
 	ParentPID   int   // the supervisor's in a child
 	CPUs        []int // the affinity mask it was pinned to, nil when not pinned

@@ -1,6 +1,14 @@
 package child
 
-import "context"
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"yunta/child/wire"
+	"yunta/ipc"
+)
 
 // Signals takes what a long-lived child tells its supervisor. A supervisor
 // gives one along with a context, see [WithSignals]; in a process of its own
@@ -37,10 +45,35 @@ func Ready(ctx context.Context) {
 // whose child has a Heartbeat stops and restarts it when it has been silent
 // for longer. Call it from the loop that does the work; a goroutine that does
 // nothing else would only tell that the process exists. It is cheap: in a
-// process of its own at most one call in 10 ms writes to a pipe. ctx is the
+// process of its own at most one call in 5 ms writes to a pipe. ctx is the
 // entry's, or one made of it; where nobody listens it does nothing.
 func Beat(ctx context.Context) {
 	if s := SignalsOf(ctx); s != nil {
 		s.Beat()
 	}
 }
+
+// beatInterval is the least time between two beats that are sent: a fraction
+// of the shortest heartbeat that a supervisor accepts.
+const beatInterval = 5 * time.Millisecond
+
+// pulse sends the signals of a process's entry up the notices pipe. What is
+// wrong with the pipe is no news: then the supervisor is dead.
+type pulse struct {
+	notices *notices
+	began   time.Time
+	ready   sync.Once
+	last    atomic.Int64 // when a beat was sent, since began; 0 for never. Any goroutine of the entry's writes it
+}
+
+func (p *pulse) Ready() { p.ready.Do(func() { p.send(wire.KindReady) }) }
+
+func (p *pulse) Beat() {
+	last, now := p.last.Load(), int64(time.Since(p.began))
+	if last != 0 && now-last < int64(beatInterval) || !p.last.CompareAndSwap(last, now) {
+		return
+	}
+	p.send(wire.KindBeat)
+}
+
+func (p *pulse) send(kind byte) { _, _ = p.notices.Write(ipc.AppendFrame(nil, []byte{kind})) }

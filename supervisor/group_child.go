@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"yunta/child"
+	"yunta/child/wire"
 )
 
 // FuncChild makes children that are goroutines of this process: each start
@@ -67,6 +68,25 @@ func (c *funcChild) Kill() error {
 		c.cancel()
 	}
 	return fmt.Errorf("supervisor: killing a goroutine: %w", errors.ErrUnsupported)
+}
+
+// ProcessChild makes children that are processes: each start runs the entry in
+// a new one. The group stops it with the [ChildSpec].Grace, not that of the
+// options. The entry's context ends when the group asks it to stop; with it the
+// entry calls [child.Ready] and [child.Beat]. [child.Self] tells the incarnation.
+func ProcessChild[A, R any](e child.Entry[A, R], arg A, o ProcessOptions) func(incarnation int) (Child, error) {
+	return func(incarnation int) (Child, error) {
+		p := NewProcess(e, arg, o)
+		p.incarnation = incarnation
+		return p, nil
+	}
+}
+
+// ask asks the entry to end, and leaves it at that: the group forces it.
+func (p *Process) ask() {
+	if p.usable() == nil {
+		p.w.tell(wire.AppendSlots(nil, wire.KindStop))
+	}
 }
 
 // GroupChild makes children that are groups, each start a new one of the same

@@ -78,6 +78,9 @@ type Process struct {
 	logs     *logPump
 	spawner  *spawner
 	identity []int
+
+	incarnation int           // in a group, else 0
+	signals     child.Signals // set before the start; nil if nobody listens
 }
 
 type processState int

@@ -42,6 +42,7 @@ func (p *Process) Start(ctx context.Context) error {
 	defer close(p.launched)
 	p.mu.Unlock()
 	children.waitAtExit()
+	p.signals = child.SignalsOf(ctx)
 	err := p.start()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +149,10 @@ func (p *Process) config(size, files int) ([]byte, error) {
 		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Name: p.name, Identity: p.identity,
 		ParentPID: self.PID, ParentName: self.Name, CPUs: p.o.CPUs, MemoryLimit: p.o.MemoryLimit,
 		LogLevel: level, Logs: logs,
-		Process: &wire.Process{Entry: p.call.Name(), Size: uint64(size), Files: files, Daemon: p.o.Daemon},
+		Incarnation: p.incarnation,
+		Process: &wire.Process{
+			Entry: p.call.Name(), Size: uint64(size), Files: files, Daemon: p.o.Daemon, Heard: p.signals != nil,
+		},
 	})
 	return ipc.AppendFrame(nil, body), err
 }
@@ -219,6 +223,14 @@ func (p *Process) listen(hello *time.Timer) (greeted bool, cause error) {
 			greeted = true
 			if err := checkHello(body); err != nil {
 				return greeted, err
+			}
+		case wire.KindReady, wire.KindBeat:
+			switch {
+			case p.signals == nil: // it was not to say so
+			case body[0] == wire.KindReady:
+				p.signals.Ready()
+			default:
+				p.signals.Beat()
 			}
 		case wire.KindError, wire.KindFailed:
 			e, _, err := child.DecodeError(body[1:])

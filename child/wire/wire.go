@@ -30,7 +30,7 @@ import (
 
 // Version of the protocol. It changes with any change of a frame or of a
 // mapped word.
-const Version = 3
+const Version = 4
 
 // Magic opens a Config, so that a stray byte on an inherited descriptor is
 // never taken for one.
@@ -57,7 +57,7 @@ const (
 	KindDefine    = 2  // tasks: entry number, entry name
 	KindChunk     = 3  // tasks: Chunk, then the arguments back to back
 	KindHello     = 4  // notices: Hello
-	KindReady     = 5  // notices: the initializer, if any, has run
+	KindReady     = 5  // notices: the initializer, if any, has run; a process's entry says that it is ready
 	KindFailed    = 6  // notices: the start failed; a remote error follows
 	KindRetired   = 7  // notices: slot numbers of chunks that are over
 	KindCancel    = 8  // lifeline: the context of the slot's task shall end, cancelled
@@ -70,6 +70,7 @@ const (
 	KindError     = 15 // notices: a process's entry failed; a remote error follows
 	KindLeave     = 16 // lifeline: the end of the tasks pipe asks the worker to leave; without this it means that the supervisor died
 	KindLog       = 17 // notices: Log
+	KindBeat      = 18 // notices: a process's entry gets on with its work
 )
 
 // Record kinds in the result file.
@@ -133,6 +134,7 @@ type Process struct {
 	Size   uint64 // bytes of the argument, which follows in Argument frames
 	Files  int    // descriptors that came with it
 	Daemon bool
+	Heard  bool // somebody listens to Ready and Beat
 }
 
 // Results says how a child writes into the durable result file.
