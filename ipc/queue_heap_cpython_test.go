@@ -85,13 +85,12 @@ func TestCPython__TestHeap_test_free_from_gc(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 25 {
-				type owner struct{ b [16]byte }
 				a, err := NewArray[byte](100, ValueOptions{})
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				runtime.AddCleanup(&owner{}, func(a *Array[byte]) { closed <- a.Close() }, a)
+				runtime.AddCleanup(new([16]byte), func(a *Array[byte]) { closed <- a.Close() }, a)
 				m, err := CreateSharedMemory("", 10)
 				if err != nil {
 					t.Error(err)

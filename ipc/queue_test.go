@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"yunta/oslock/mapped"
 )
 
 // openAgain opens another handle of a queue in this process.
@@ -593,4 +595,55 @@ func TestQueueTooManyLeases(t *testing.T) {
 	if err := q.Wait(soon(t)); err != nil {
 		t.Error(err)
 	}
+}
+
+// A queue that somebody has cut off, or written over, gives errors, and crashes nobody.
+func TestQueueDamaged(t *testing.T) {
+	t.Parallel()
+	rnd := testRand(t)
+	for range 200 {
+		q := testQueue[[]byte](t, QueueOptions{MaxSize: 100})
+		for i := range 5 {
+			mustPut(t, q, testBytes(i, 20000))
+		}
+		l, err := q.Lease(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + rnd.IntN(3) {
+			words := []int{offTail, offHead, offOldTail, offOldHead, offJournal, offDone, offLeased &^ 7, offLeases, offLeases + 8}
+			at := words[rnd.IntN(len(words))]
+			if rnd.IntN(2) == 0 {
+				at = offExtents + 8*rnd.IntN(16)
+			}
+			q.f.region.Uint64(at).Store(rnd.Uint64() >> rnd.IntN(64))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		for i := range 4 { // any result will do
+			q.Put(ctx, testBytes(i, 50000))
+			q.Get(ctx)
+			if l, err := q.Lease(ctx); err == nil {
+				l.Return()
+			}
+			q.TaskDone()
+			q.Len()
+		}
+		l.Done()
+		cancel()
+	}
+	q := testQueue[int](t, QueueOptions{})
+	mustPut(t, q, 1)
+	if err := q.f.file.Truncate(queueBase); err != nil {
+		t.Fatal(err)
+	}
+	fault := func(err error) {
+		t.Helper()
+		if _, ok := errors.AsType[*mapped.FaultError](err); !ok {
+			t.Errorf("cut off: %v", err)
+		}
+	}
+	_, err := q.Get(soon(t))
+	fault(err)
+	fault(q.Put(soon(t), 1))
+	fault(q.TryPut(1)) // and it is not locked
 }
