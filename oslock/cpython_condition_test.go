@@ -284,22 +284,22 @@ func TestCPython__TestEvent_test_event(t *testing.T) {
 	e := openEvent(t, path)
 	wantSet(t, e, false)
 	const timeout = 40 * time.Millisecond
-	wait := func(d time.Duration) (err error, took time.Duration) {
+	wait := func(d time.Duration) (took time.Duration, err error) {
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
 		start := time.Now()
 		err = e.Wait(ctx)
-		return err, time.Since(start)
+		return time.Since(start), err
 	}
 	for _, d := range []time.Duration{0, timeout} {
-		if err, took := wait(d); !errors.Is(err, context.DeadlineExceeded) || took < d || took > d+10*time.Second {
+		if took, err := wait(d); !errors.Is(err, context.DeadlineExceeded) || took < d || took > d+10*time.Second {
 			t.Errorf("Wait for %v = %v after %v, want context.DeadlineExceeded", d, err, took)
 		}
 	}
 	must(t, "Set", e.Set())
 	wantSet(t, e, true)
 	for _, d := range []time.Duration{hangTime, 0} {
-		if err, took := wait(d); err != nil || took > hangTime/2 {
+		if took, err := wait(d); err != nil || took > hangTime/2 {
 			t.Errorf("Wait for %v for what is set = %v after %v", d, err, took)
 		}
 	}
