@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yunta/child"
 	"yunta/supervisor"
 )
 
@@ -304,3 +305,21 @@ func TestCPython_InitializerMixin_test_initializer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What runs before the pool is there is an error of NewPool, so there is no
+// call that could fail with it.
+func TestCPython_FailingInitializerMixin_test_initializer(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, o supervisor.PoolOptions) {
+		o.Initializer = failsToInit.Bind(3)
+		_, err := supervisor.NewPool(testContext(t), o)
+		var r *supervisor.RemoteError
+		if !errors.As(err, &r) || r.Stage != child.StageStart || r.Message != "error in initializer 3" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+var failsToInit = child.Register("failsToInit", func(_ context.Context, n int) (int, error) {
+	return 0, fmt.Errorf("error in initializer %d", n)
+})

@@ -160,3 +160,19 @@ func TestCPython_AsCompletedTests_test_correct_timeout_exception_msg(t *testing.
 		t.Errorf("got %v", err)
 	}
 }
+
+// Futures that end while somebody begins to wait for them are all seen.
+func TestCPython_ThreadPoolWaitTests_test_pending_calls_race(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, supervisor.PoolOptions{Model: supervisor.Goroutines, Processes: 8})
+	for range 50 {
+		var all []*supervisor.Future[int]
+		for i := range 100 {
+			all = append(all, supervisor.ApplyAsync(testContext(t), p, square, i))
+		}
+		done, pending, err := supervisor.WaitAll(testContext(t), all...)
+		if len(done) != 100 || len(pending) != 0 || err != nil {
+			t.Fatalf("%d done, %d pending, %v", len(done), len(pending), err)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 // Package supervisor runs functions in child processes: a pool of workers that
 // are started, pinned to cores, fed, watched and replaced. It is the parent's
-// side of yunta and Python's multiprocessing.Pool and concurrent.futures for
-// Go.
+// side of yunta and Python's multiprocessing.Pool, Process and
+// concurrent.futures for Go.
 //
 //	var square = child.Register("square", func(ctx context.Context, n int) (int, error) {
 //		return n * n, nil
@@ -31,6 +31,13 @@
 //
 // A task is begun once for each attempt. With Retries a task may run again
 // after it has had effects, so such tasks should be idempotent.
+//
+// # Processes
+//
+// A [Process] runs one entry, once, in a child of its own: Python's
+// multiprocessing.Process. It is for what lives longer than a call, or talks
+// while it works: its argument may carry connections, open files, locks and
+// semaphores, which arrive working.
 //
 // # How work travels
 //
@@ -97,7 +104,7 @@
 //
 // # What it will not do
 //
-// Tasks get no connection to the caller but their argument and result. A
-// program that a task starts in a session of its own (setsid) outlives the
-// worker. macOS has no affinity call, so nothing is pinned there.
+// Tasks of a pool get no connection to the caller but their argument and
+// result. A program that a task starts in a session of its own (setsid)
+// outlives the worker. macOS has no affinity call, so nothing is pinned there.
 package supervisor

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	"yunta/child"
-	"yunta/ipc"
-	"yunta/oslock"
 	"yunta/supervisor"
 )
 
@@ -53,14 +50,7 @@ func ended(t testing.TB, p *supervisor.Process) int {
 }
 
 var (
-	exitsWith = child.Register("exitsWith", func(_ context.Context, n int) (int, error) { return 0, child.ExitStatus(n) })
-	countsLen = child.Register("countsLen", func(_ context.Context, a struct {
-		Path string
-		Data []byte
-	},
-	) (int, error) {
-		return 0, os.WriteFile(a.Path, fmt.Append(nil, len(a.Data), bytes.Count(a.Data, []byte{7})), 0o600)
-	})
+	exitsWith  = child.Register("exitsWith", func(_ context.Context, n int) (int, error) { return 0, child.ExitStatus(n) })
 	panicsHard = child.Register("panicsHard", func(context.Context, int) (int, error) {
 		go panic("nobody recovers")
 		select {}
@@ -222,180 +212,6 @@ func TestProcessStop(t *testing.T) {
 	}
 }
 
-// Arguments may be larger than a pipe and than a frame of the protocol.
-func TestProcessArgumentSizes(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{0, 1, 3900, 4000, 4100, 16 << 10, 64 << 10, 256<<10 - 3, 256 << 10, 1 << 20, 40 << 20} {
-		path := filepath.Join(t.TempDir(), "length")
-		p := startProcess(t, countsLen, struct {
-			Path string
-			Data []byte
-		}{path, bytes.Repeat([]byte{7}, n)}, supervisor.ProcessOptions{})
-		if code := ended(t, p); code != 0 {
-			t.Fatalf("%d bytes: %v", n, p.Err())
-		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != fmt.Sprint(n, n) {
-			t.Errorf("%d bytes: got %q, %v", n, got, err)
-		}
-	}
-}
-
-// An argument that cannot be encoded is an error of Start, one that cannot be
-// decoded one of the process.
-func TestProcessBadArguments(t *testing.T) {
-	t.Parallel()
-	p := supervisor.NewProcess(anything, any(make(chan int)), supervisor.ProcessOptions{})
-	for range 2 {
-		if err := p.Start(testContext(t)); !errors.Is(err, ipc.ErrEncode) || p.Alive() {
-			t.Errorf("a channel: %v", err)
-		}
-	}
-	for name, o := range map[string]supervisor.ProcessOptions{"Grace": {Grace: -1}, "MemoryLimit": {MemoryLimit: -1}, "CPU 99999": {CPUs: []int{99999}}} {
-		if err := supervisor.NewProcess(square, 1, o).Start(testContext(t)); err == nil || !strings.Contains(err.Error(), name) && !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// Open files arrive as the same open files, and the sender may close its own.
-func TestProcessAttachments(t *testing.T) {
-	t.Parallel()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	path := filepath.Join(t.TempDir(), "file")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := supervisor.NewProcess(writesTo, filesArg{
-		To: []ipc.File{{File: w}, {}, {File: f}}, More: map[string]*ipc.File{"again": {File: f}}, Text: "hello",
-	}, supervisor.ProcessOptions{})
-	if err := p.Start(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	f.Close()
-	var got bytes.Buffer
-	if _, err := got.ReadFrom(r); err != nil { // to the end: nobody else has the pipe
-		t.Fatal(err)
-	}
-	if code := ended(t, p); code != 0 {
-		t.Fatal(p.Err())
-	}
-	if b, _ := os.ReadFile(path); got.String() != "hello" || string(b) != "hellohello" {
-		t.Errorf("pipe %q, file %q", got.String(), b)
-	}
-}
-
-type filesArg struct {
-	To   []ipc.File
-	More map[string]*ipc.File
-	Text string
-}
-
-var writesTo = child.Register("writesTo", func(_ context.Context, a filesArg) (int, error) {
-	to := a.To
-	for _, f := range a.More {
-		to = append(to, *f)
-	}
-	for _, f := range to {
-		if f.File == nil {
-			continue
-		}
-		if _, err := f.WriteString(a.Text); err != nil {
-			return 0, err
-		}
-	}
-	return len(a.To), nil
-})
-
-// Where nothing can be attached, a file is an error that says so.
-func TestAttachmentInTask(t *testing.T) {
-	t.Parallel()
-	p := newPool(t, supervisor.PoolOptions{Processes: 1})
-	_, err := supervisor.Apply(testContext(t), p, writesTo, filesArg{To: []ipc.File{{File: os.Stderr}}})
-	if !errors.Is(err, ipc.ErrNoAttachments) || !errors.Is(err, ipc.ErrEncode) {
-		t.Errorf("got %v", err)
-	}
-	a, b, err := ipc.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	defer b.Close()
-	if _, err := supervisor.Apply(testContext(t), p, upcases, a); !errors.Is(err, ipc.ErrNoAttachments) || !errors.Is(err, ipc.ErrEncode) {
-		t.Errorf("a connection: %v", err)
-	}
-	if got, err := supervisor.Apply(testContext(t), p, square, 4); err != nil || got != 16 {
-		t.Errorf("afterwards: %d, %v", got, err)
-	}
-}
-
-// Connections, locks and semaphores arrive working, at any depth.
-func TestProcessTools(t *testing.T) {
-	t.Parallel()
-	dir := shortDir(t)
-	lock, err := oslock.OpenLock(filepath.Join(dir, "lock"), oslock.LockOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	sem, err := oslock.OpenSemaphore(filepath.Join(dir, "sem"), 0, oslock.SemaphoreOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sem.Close()
-	r, w, err := ipc.SimplexPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if err := lock.Lock(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	p := startProcess(t, usesTools, tools{Conns: map[string]*ipc.Conn{"w": w}, Lock: lock, Sem: sem}, supervisor.ProcessOptions{})
-	w.Close()
-	if got, err := ipc.Recv[string](r); err != nil || got != "locked elsewhere: true" {
-		t.Fatalf("got %q, %v", got, err)
-	}
-	if err := lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
-	if err := sem.Acquire(testContext(t)); err != nil {
-		t.Error(err)
-	}
-	if code := ended(t, p); code != 0 {
-		t.Error(p.Err())
-	}
-	if got, err := ipc.Recv[string](r); !errors.Is(err, io.EOF) {
-		t.Errorf("after the end: %q, %v", got, err)
-	}
-}
-
-type tools struct {
-	Conns map[string]*ipc.Conn
-	None  *ipc.Conn
-	Lock  *oslock.Lock
-	Sem   *oslock.Semaphore
-}
-
-var usesTools = child.Register("usesTools", func(ctx context.Context, a tools) (int, error) {
-	free, err := a.Lock.TryLock()
-	if err != nil || a.None != nil {
-		return 0, err
-	}
-	if err := a.Conns["w"].Send(fmt.Sprintf("locked elsewhere: %v", !free)); err != nil {
-		return 0, err
-	}
-	if err := a.Lock.Lock(ctx); err != nil {
-		return 0, err
-	}
-	return 0, errors.Join(a.Sem.Release(1), a.Lock.Unlock())
-})
-
 // A process is pinned like a worker, and knows who it is.
 func TestProcessIdentity(t *testing.T) {
 	t.Parallel()
@@ -434,3 +250,25 @@ func TestActiveChildrenInOrder(t *testing.T) {
 		t.Error("one that ended is listed")
 	}
 }
+
+// A memory limit ends a process as it ends a worker.
+func TestProcessMemoryLimit(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("the race detector's memory would count")
+	}
+	p := startProcess(t, grows, 600<<20, supervisor.ProcessOptions{MemoryLimit: 128 << 20, Stderr: new(lockedBuffer)})
+	if code := ended(t, p); code == 0 || !errors.Is(p.Err(), supervisor.ErrMemoryLimit) {
+		t.Errorf("exit code %d, %v", code, p.Err())
+	}
+}
+
+// grows holds up to that many bytes, and takes them in pieces.
+var grows = child.Register("grows", func(_ context.Context, size int) (int, error) {
+	var all [][]byte
+	for range size >> 20 {
+		all = append(all, bytes.Repeat([]byte{1}, 1<<20))
+		time.Sleep(100 * time.Microsecond)
+	}
+	return len(all), nil
+})
