@@ -102,6 +102,53 @@
 // much as 100,000 short tasks. Build with CGO_ENABLED=0, if nothing needs cgo: each worker
 // then starts a fifth sooner, without the dynamic linker.
 //
+// # Supervision
+//
+// A [Group] is for children that live long: it starts them in order, keeps them
+// running, and stops them in reverse. It is Erlang/OTP's supervisor, with its
+// words and defaults:
+//
+//	g := supervisor.NewGroup(supervisor.GroupOptions{Strategy: supervisor.RestForOne},
+//		supervisor.ChildSpec{ID: "store", New: supervisor.ProcessChild(store, path, supervisor.ProcessOptions{})},
+//		supervisor.ChildSpec{ID: "web", New: supervisor.ProcessChild(web, port, supervisor.ProcessOptions{})},
+//	)
+//	err := g.Start(ctx)
+//
+//	OTP                                   here
+//	supervisor:start_link                 NewGroup, Start
+//	one_for_one, one_for_all              OneForOne, OneForAll
+//	rest_for_one                          RestForOne
+//	simple_one_for_one                    OneForOne, and Add
+//	permanent, transient, temporary       Permanent, Transient, Temporary
+//	intensity (1), period (5 s)           Intensity, Period
+//	shutdown: ms, brutal_kill, infinity   Grace (2 s): a duration, BrutalKill, Unlimited
+//	type: supervisor                      GroupChild
+//	auto_shutdown, significant            AutoShutdown, Significant
+//	ignore                                New returns no child and no error
+//	start_child, terminate_child          Add, Terminate
+//	restart_child, delete_child           Restart, Remove
+//	which_children, count_children        Children, Count
+//
+// A child ends normally when its Err is nil: a process with exit code 0, a
+// function that returned nil, a group that was told to stop. Any other end is a
+// failure. When there are more restarts within a period than the intensity, the
+// group stops its children and ends with an [*IntensityError], which has the
+// failures; to a group around it, that is the failure of a child. A restart
+// that fails counts and is tried again. A restart of all, or of the rest,
+// brings back children that had ended or were terminated before, and drops
+// temporary ones.
+//
+// What OTP has not: [Backoff] delays restarts. With ReadyTimeout the next child
+// waits until the one before it has called [child.Ready]. With Heartbeat a
+// child that does not call [child.Beat] is taken for failed. Events tell what
+// happens, one after the other. Stop returns a report, a [*StopError], that names every child
+// that did not end in time and what was done to it. A function can be a child,
+// see [FuncChild], but a goroutine cannot be killed: one that does not heed its
+// context is reported, and left running beside its successor. A group that
+// gives up ends with an error, not with OTP's shutdown, so that a transient
+// one is restarted, too. What several children have in common is not undone:
+// locks that a killed one held are taken over as package oslock says.
+//
 // # What it will not do
 //
 // Tasks of a pool get no connection to the caller but their argument and

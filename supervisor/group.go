@@ -33,6 +33,7 @@ type GroupOptions struct {
 	// Events is called with everything that happens, one event after the other
 	// and in order, in a goroutine of its own. It may use the group, but must
 	// not wait for its end: a group has ended when all of its events are told.
+	// Groups that share a hook call it at the same time.
 	Events func(Event)
 	// Logger gets the same; nil means nothing is logged.
 	Logger *slog.Logger

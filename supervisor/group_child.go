@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"yunta/child"
 	"yunta/child/wire"
@@ -20,40 +21,46 @@ func FuncChild(f func(ctx context.Context) error) func(incarnation int) (Child, 
 }
 
 type funcChild struct {
-	f      func(context.Context) error
-	ctx    context.Context //nolint:containedctx // made by Start, ended by Stop and Kill
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // written before done is closed
+	f    func(context.Context) error
+	done chan struct{}
+	err  error // written before done is closed
+
+	mu     sync.Mutex
+	killed bool
+	cancel context.CancelFunc // nil before the start
 }
 
 func (c *funcChild) Start(ctx context.Context) error {
-	c.ctx, c.cancel = context.WithCancel(ctx)
-	go c.run()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, c.cancel = context.WithCancel(ctx)
+	if c.killed {
+		c.cancel()
+	}
+	go c.run(ctx)
 	return nil
 }
 
-func (c *funcChild) run() {
-	err := child.LocalError(child.StageRun, errGoexit)
-	c.err = err
+func (c *funcChild) run(ctx context.Context) {
 	defer close(c.done)
+	c.err = child.LocalError(child.StageRun, errGoexit) // if nothing else is known
 	defer func() {
 		if v := recover(); v != nil {
 			c.err = child.LocalPanic(child.StageRun, v)
 		}
-		if c.ctx.Err() != nil && errors.Is(c.err, context.Canceled) {
+		if ctx.Err() != nil && errors.Is(c.err, context.Canceled) {
 			c.err = nil // it ended as it was told to
 		}
 		c.cancel()
 	}()
-	c.err = c.f(c.ctx)
+	c.err = c.f(ctx)
 }
 
 func (c *funcChild) Done() <-chan struct{} { return c.done }
 func (c *funcChild) Err() error            { return c.err }
 
 func (c *funcChild) Stop(ctx context.Context) error {
-	c.cancel()
+	_ = c.Kill()
 	select {
 	case <-c.done:
 		return nil
@@ -62,8 +69,11 @@ func (c *funcChild) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill asks as Stop does: more cannot be done.
+// Kill ends the context: more cannot be done.
 func (c *funcChild) Kill() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killed = true
 	if c.cancel != nil {
 		c.cancel()
 	}

@@ -628,3 +628,31 @@ func (y *play) random(r *rand.Rand) {
 		y.t.Errorf("phase %d at the end", y.p.phase)
 	}
 }
+
+// A child is silent when it has said nothing for the limit, but not if this
+// program was not there to hear it.
+func TestHeart(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1000, 0)
+	at := func(d time.Duration) time.Time { return start.Add(d * time.Second) }
+	for _, row := range []struct {
+		name      string
+		now, last time.Duration // in seconds since the first check was due
+		next      time.Duration
+	}{
+		{"silent", 0, -10, 0},
+		{"a little late", 5, -10, 0},
+		{"overslept", 6, -10, 10},
+		{"it beat", 0, -3, 7},
+		{"it beat, overslept", 20, 19, 9},
+		{"it beat and fell silent", 5, -6, 0},
+	} {
+		h := heart{limit: 10 * time.Second}
+		if first := h.begin(at(-10)); first != 10*time.Second {
+			t.Errorf("first check after %v", first)
+		}
+		if _, next := h.check(at(row.now), at(row.last)); next != row.next*time.Second {
+			t.Errorf("%s: next check after %v, want %v s", row.name, next, int(row.next))
+		}
+	}
+}

@@ -71,6 +71,35 @@ func (b *Backoff) delay(failures int, chance float64) time.Duration {
 	return d - time.Duration(float64(d)*b.Jitter*chance)
 }
 
+// heart decides whether a child has missed its heartbeat.
+type heart struct {
+	limit time.Duration
+	due   time.Time // of the next check
+}
+
+// begin returns when to check first.
+func (h *heart) begin(now time.Time) time.Duration {
+	h.due = now.Add(h.limit)
+	return h.limit
+}
+
+// check returns how long the child has been quiet, and when to check again: 0
+// if it was for too long.
+func (h *heart) check(now, last time.Time) (quiet, next time.Duration) {
+	quiet = now.Sub(last)
+	next = h.limit - quiet
+	if next <= 0 {
+		if now.Sub(h.due) <= h.limit/2 {
+			return quiet, 0
+		}
+		// This program did not run itself, being stopped or starved, and has not
+		// heard what the child said meanwhile.
+		next = h.limit
+	}
+	h.due = now.Add(next)
+	return quiet, next
+}
+
 // restartWindow remembers the failures that led to restarts within the period.
 type restartWindow struct {
 	intensity int

@@ -96,6 +96,9 @@ type outcome struct {
 
 func (in *incarnation) live() {
 	c, err := guarded(func() (Child, error) { return in.spec.New(in.number) })
+	if _, ok := c.(*Group); ok && err == nil && in.spec.Heartbeat > 0 {
+		err = errors.New("supervisor: Heartbeat is set, but a Group has none")
+	}
 	if err != nil || c == nil {
 		close(in.gone)
 		in.cancel()
@@ -138,28 +141,20 @@ func guarded(f func() (Child, error)) (c Child, err error) {
 // watch waits for whatever ends the incarnation.
 func (in *incarnation) watch() outcome {
 	var late, silent <-chan time.Time
+	h := heart{limit: in.spec.Heartbeat}
 	launched, ready := in.launched, (<-chan struct{})(nil)
 	if in.spec.ReadyTimeout > 0 {
 		t := time.NewTimer(in.spec.ReadyTimeout)
 		defer t.Stop()
 		late = t.C
 	}
-	var heart *time.Timer
-	var expected time.Time
-	defer func() {
-		if heart != nil {
-			heart.Stop()
-		}
-	}()
 	isUp := false
 	up := func() {
 		isUp, ready, late = true, nil, nil
 		in.g.isUp(in)
 		if in.spec.Heartbeat > 0 {
 			in.Beat()
-			expected = time.Now().Add(in.spec.Heartbeat)
-			heart = time.NewTimer(in.spec.Heartbeat)
-			silent = heart.C
+			silent = time.After(h.begin(time.Now()))
 		}
 	}
 	started := func() {
@@ -199,20 +194,15 @@ func (in *incarnation) watch() outcome {
 			o.err = fmt.Errorf("%w within %v", ErrNotReady, in.spec.ReadyTimeout)
 			return o
 		case <-silent:
-			now := time.Now()
-			quiet := now.Sub(in.born.Add(time.Duration(in.lastBeat.Load())))
-			// A program that did not run itself, being stopped or starved, has
-			// not read what the child said meanwhile.
-			if overslept := now.Sub(expected); quiet >= in.spec.Heartbeat && overslept <= in.spec.Heartbeat/2 {
-				in.g.isSilent(in, quiet)
-				o := in.stop()
-				o.err = fmt.Errorf("%w of %v", ErrHeartbeat, in.spec.Heartbeat)
-				return o
-			} else if quiet >= in.spec.Heartbeat {
-				quiet = 0
+			quiet, next := h.check(time.Now(), in.born.Add(time.Duration(in.lastBeat.Load())))
+			if next > 0 {
+				silent = time.After(next)
+				continue
 			}
-			expected = now.Add(in.spec.Heartbeat - quiet)
-			heart.Reset(in.spec.Heartbeat - quiet)
+			in.g.isSilent(in, quiet)
+			o := in.stop()
+			o.err = fmt.Errorf("%w of %v", ErrHeartbeat, in.spec.Heartbeat)
+			return o
 		}
 	}
 }

@@ -120,7 +120,8 @@ type ChildSpec struct {
 	ReadyTimeout time.Duration
 	// Heartbeat is how long a child that is ready may go without [child.Beat]
 	// before it is taken for failed: it is stopped, and restarted as one that
-	// ended with ErrHeartbeat. 0 means no such limit; at least 20 ms.
+	// ended with ErrHeartbeat. 0 means no such limit; at least 20 ms. Time in
+	// which this program did not run itself does not count. Groups have none.
 	Heartbeat time.Duration
 }
 

@@ -44,16 +44,11 @@ type StopError struct {
 }
 
 func (e *StopError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "supervisor: %d children did not stop in time", len(e.Late))
+	all := make([]string, len(e.Late))
 	for i, l := range e.Late {
-		sep := ", "
-		if i == 0 {
-			sep = ": "
-		}
-		b.WriteString(sep + l.String())
+		all[i] = l.String()
 	}
-	return b.String()
+	return "supervisor: not stopped in time: " + strings.Join(all, ", ")
 }
 
 // Two times that no option sets.
@@ -255,18 +250,20 @@ func (in *incarnation) force(o outcome) outcome {
 	in.orphan.Store(true) // before Kill: one of the two meets the child
 	err := in.child.Kill()
 	in.cancel()
-	wait := killWait
-	if errors.Is(err, errors.ErrUnsupported) {
-		wait = cancelWait
+	wait := time.NewTimer(killWait)
+	defer wait.Stop()
+	cannot := errors.Is(err, errors.ErrUnsupported)
+	if cannot {
+		wait.Reset(cancelWait)
+	} else if _, ok := in.child.(*Group); ok {
+		wait.Stop() // it gives up its children by itself
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
 	select {
 	case <-in.gone:
-		if wait == cancelWait {
+		if cannot {
 			o.stop = StopAsked
 		}
-	case <-t.C:
+	case <-wait.C:
 		o.stop = StopAbandoned
 	}
 	return o

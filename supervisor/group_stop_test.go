@@ -3,12 +3,15 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"yunta/child"
 	"yunta/supervisor"
 )
 
@@ -39,7 +42,7 @@ func TestGroupStopReport(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("report %q, want %q", got, want)
 		}
-		if !strings.Contains(err.Error(), "4 children did not stop in time: deaf (start 1): abandoned, ") {
+		if !strings.Contains(err.Error(), "not stopped in time: deaf (start 1): abandoned, ") {
 			t.Errorf("text %q", err)
 		}
 		// deaf: grace 2 s and 100 ms; immortal: 1 s twice, then 5 s; hard: 1 s twice; soft: 3 s.
@@ -219,4 +222,76 @@ func TestGroupDynamic(t *testing.T) {
 		is(g.Remove("g"), nil)
 		is(g.Stop(ctx), nil)
 	})
+}
+
+// A group may be ended at any moment of its life, in any way, and nobody is
+// left: PAINS row 23 for groups.
+func TestGroupEndsAnyTime(t *testing.T) {
+	t.Parallel()
+	r := random(t)
+	rounds := 150
+	if testing.Short() {
+		rounds = 30
+	}
+	for range rounds {
+		var alive atomic.Int64
+		run := func(ctx context.Context) error {
+			alive.Add(1)
+			defer alive.Add(-1)
+			child.Ready(ctx)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Duration(rand.IntN(300)) * time.Microsecond):
+				return errBroken
+			}
+		}
+		spec := func(id string) supervisor.ChildSpec {
+			return supervisor.ChildSpec{
+				ID: id, Restart: supervisor.Restart(r.IntN(3)), ReadyTimeout: patience, Grace: patience,
+				New: supervisor.FuncChild(run),
+			}
+		}
+		o := supervisor.GroupOptions{Strategy: supervisor.Strategy(r.IntN(3)), Intensity: 20, Backoff: supervisor.Backoff{Min: time.Duration(r.IntN(2)) * 50 * time.Microsecond}}
+		g := supervisor.NewGroup(o, spec("a"), supervisor.ChildSpec{ID: "b", New: supervisor.GroupChild(o, spec("c"), spec("d"))}, spec("e"))
+		ctx, cancel := context.WithCancel(context.Background())
+		started := make(chan error, 1)
+		go func() { started <- g.Start(ctx) }()
+		added := spec("f")
+		go func() {
+			_ = g.Add(ctx, added)
+			_ = g.Terminate(ctx, "e")
+			_ = g.Restart(ctx, "e")
+		}()
+		time.Sleep(time.Duration(r.IntN(1500)) * time.Microsecond)
+		switch how := r.IntN(3); how {
+		case 0:
+			cancel()
+		case 1:
+			_ = g.Stop(ctx)
+		case 2:
+			_ = g.Kill()
+		}
+		select {
+		case <-started:
+		case <-time.After(patience):
+			t.Fatal("Start hangs")
+		}
+		if err := g.Kill(); err != nil {
+			t.Fatalf("Kill: %v", err)
+		}
+		select {
+		case <-g.Done():
+		case <-time.After(patience):
+			t.Fatalf("the group does not end: %+v", g.Children())
+		}
+		cancel()
+		var stop *supervisor.StopError
+		if errors.As(g.Err(), &stop) && slices.ContainsFunc(stop.Late, func(l supervisor.LateChild) bool { return l.Action == supervisor.StopAbandoned }) {
+			continue // a busy machine: 100 ms were too short
+		}
+		if n := alive.Load(); n != 0 {
+			t.Fatalf("%d children are left", n)
+		}
+	}
 }
