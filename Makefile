@@ -24,7 +24,19 @@ CROSS = darwin/amd64 darwin/arm64 linux/arm64
 INPUT ?= $$($(GO) env GOROOT)/src
 
 # Classes of CPython's own tests that are ported whole, but for the rows named with their reason.
-REQUIRE = _TestLock,_TestSemaphore,_TestPool,_TestPoolWorkerErrors,_TestPoolWorkerLifetime,TestInitializers,TestPoolNotLeakOnFailure,ExecutorDeadlockTest
+comma := ,
+empty :=
+space := $(empty) $(empty)
+REQUIRED = _TestLock _TestSemaphore _TestCondition _TestEvent _TestBarrier _TestProcess _TestSubclassingProcess \
+	_TestQueue TestSimpleQueue _TestValue _TestArray _TestHeap _TestSharedCTypes TestResourceTracker _TestPool \
+	_TestPoolWorkerErrors _TestPoolWorkerLifetime TestInitializers TestPoolNotLeakOnFailure _TestConnection \
+	_TestListener _TestListenerClient _TestPoll _TestPollEintr _TestPicklingConnections TestWait \
+	TestInvalidFamily TestInvalidHandle TestIgnoreEINTR TestTimeouts TestNoForkBomb TestCloseFds TestFlags \
+	TestStartMethod TestStdinBadfiledescriptor OtherTest _TestFinalize _TestLogging ExecutorDeadlockTest \
+	InitializerMixin FailingInitializerMixin ExecutorShutdownTest ThreadPoolShutdownTest ProcessPoolShutdownTest \
+	WaitTests ThreadPoolWaitTests AsCompletedTests ExecutorTest ThreadPoolExecutorTest ProcessPoolExecutorTest \
+	FutureTests
+REQUIRE = $(subst $(space),$(comma),$(strip $(REQUIRED)))
 EXCEPT  = TestInitializers.test_manager_initializer=there is no Manager
 
 # A checkout that git refuses to read (another user's, no git installed) builds without a revision.
