@@ -6,8 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
-
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // sent has a handle of each kind.
@@ -55,7 +53,7 @@ var arrivals = newHelper("arrivals", func(h *helperIO, args []string) error {
 		return err
 	}
 	var got sent
-	if err := msgpack.Unmarshal(data, &got); err != nil {
+	if err := json.Unmarshal(data, &got); err != nil {
 		return err
 	}
 	defer got.close()
@@ -81,7 +79,7 @@ func TestTravel(t *testing.T) {
 	must(t, "RLock", s.RWLock.RLock(soon(t)))
 	mustAcquire(t, s.Semaphore)
 	must(t, "Set", s.Event.Set())
-	data, err := msgpack.Marshal(s)
+	data, err := json.Marshal(s)
 	must(t, "Marshal", err)
 	p := arrivals.start(t, nil, hex.EncodeToString(data))
 	for _, want := range []string{
