@@ -7,7 +7,7 @@ import (
 )
 
 // A Queue, SharedMemory, Value or Array can be part of any value that is sent
-// to another process of this machine, also of a task's argument: it travels as its
+// to another process of this machine, in an argument, say: it travels as its
 // [Handle], and what arrives is open, and its receiver's to close.
 
 var errDecodeInUse = errors.New("ipc: decoding into what is open already")
