@@ -120,7 +120,7 @@ func (b *Barrier) arrive(ctx context.Context, f *sharedFile) (index int, phase u
 			return -1, v, false, ErrBroken
 		}
 		// The last phase is not over, or this one is full and about to be: neither lasts.
-		if err = b.h.waitChange(ctx, f, v); err != nil {
+		if err = b.h.waitChange(ctx, f, &f.barrier.outside, v); err != nil {
 			return -1, v, false, err
 		}
 	}
@@ -186,7 +186,7 @@ func (b *Barrier) meet(f *sharedFile, phase uint32) (err error) {
 
 // waitPhase waits until the phase is no longer filling, and breaks the barrier if it cannot.
 func (h *handle) waitPhase(ctx context.Context, f *sharedFile, phase uint32) error {
-	err := h.waitChange(ctx, f, phase)
+	err := h.waitChange(ctx, f, &f.barrier.place, phase)
 	if err != nil {
 		step("giving up")
 		f.change(phase, broken)
@@ -195,8 +195,8 @@ func (h *handle) waitPhase(ctx context.Context, f *sharedFile, phase uint32) err
 }
 
 // waitChange waits until the state is no longer was.
-func (h *handle) waitChange(ctx context.Context, f *sharedFile, was uint32) error {
-	w, err := h.enter(ctx, &f.barrier.place)
+func (h *handle) waitChange(ctx context.Context, f *sharedFile, p *place, was uint32) error {
+	w, err := h.enter(ctx, p)
 	if err != nil {
 		return err
 	}

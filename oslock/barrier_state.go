@@ -51,12 +51,16 @@ func isBroken(v uint32) bool { return modeOf(v) == broken || modeOf(v) == aborte
 func samePhase(v, s uint32) bool { return v&^bitW == s&^bitW }
 
 type barrierState struct {
-	place // state and its gate
-	n     int
+	place // state, and the gate of those who wait inside
+	// outside is the gate of those who wait until the last phase is over: what they wait for needs those
+	// inside to leave, so these must not stand behind them.
+	outside place
+	n       int
 }
 
 func newBarrierState(f *sharedFile) *barrierState {
-	return &barrierState{place: newPlace(f.region.Uint32(offBarrier)), n: int(f.head.initial)}
+	word := f.region.Uint32(offBarrier)
+	return &barrierState{place: newPlace(word), outside: newPlace(word), n: int(f.head.initial)}
 }
 
 func (f *sharedFile) party(i int) *atomic.Uint32 { return f.region.Uint32(offPlaces + 4*i) }

@@ -270,3 +270,23 @@ func TestBarrierResetInside(t *testing.T) {
 		must(t, "Reset", b.Reset())
 	}
 }
+
+// Two goroutines of one process that meet as fast as they can: one comes again while the other has not yet left,
+// and must not stand in its way.
+func TestBarrierAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	b := openBarrier(t, tempPath(t), 2, BarrierOptions{})
+	ctx := soon(t)
+	const rounds = 5_000
+	meetings := func() error {
+		for range rounds {
+			if _, err := b.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	first := after(meetings)
+	must(t, "Wait", meetings())
+	wantDone(t, first, nil)
+}

@@ -67,7 +67,8 @@ type condState struct {
 // seat is one waiting goroutine of this process.
 type seat struct {
 	index  int           // of its entry
-	called chan struct{} // gets one value when the entry has been marked
+	deaths uint32        // dead owners of the lock when it began to wait
+	called chan struct{} // gets one value when there is a reason to lock again
 }
 
 func newCondState(f *sharedFile) *condState {
@@ -86,7 +87,7 @@ func (f *sharedFile) used() int               { return min(int(f.entriesUsed().L
 func (f *sharedFile) isNotified(s *seat) bool { return notified(f.entry(s.index).Load()) }
 
 // sit enters this goroutine into the table. The caller owns the lock.
-func (f *sharedFile) sit() (*seat, error) {
+func (f *sharedFile) sit(deaths uint32) (*seat, error) {
 	index := f.freeEntry()
 	if index < 0 {
 		f.dropDeadEntries()
@@ -97,7 +98,7 @@ func (f *sharedFile) sit() (*seat, error) {
 	ticket := f.tickets().Add(1) & ticketMask
 	f.entry(index).Store(ticket<<ticketAt | uint64(f.me))
 	step("seated")
-	s := &seat{index: index, called: make(chan struct{}, 1)}
+	s := &seat{index: index, deaths: deaths, called: make(chan struct{}, 1)}
 	f.cond.mu.Lock()
 	f.cond.seats[s] = struct{}{}
 	f.cond.mu.Unlock()
@@ -144,12 +145,12 @@ func (f *sharedFile) abandon(s *seat) {
 	}
 }
 
-// callSeats calls the goroutines of this process that have been notified.
-func (f *sharedFile) callSeats() {
+// callSeats calls the goroutines of this process that have been notified, or since whose waiting an owner died.
+func (f *sharedFile) callSeats(deaths uint32) {
 	f.cond.mu.Lock()
 	defer f.cond.mu.Unlock()
 	for s := range f.cond.seats {
-		if f.isNotified(s) {
+		if f.isNotified(s) || s.deaths != deaths {
 			select {
 			case s.called <- struct{}{}:
 			default:

@@ -17,11 +17,16 @@
 //     ([ErrOwnerDied]). [RLock] may be locked again by its owner.
 //   - [Semaphore], POSIX in behaviour; with Undo, what the dead took comes back; Bounded, a release too
 //     many is refused.
+//   - [RWLock], many readers or one writer; neither side starves.
+//   - [Condition], to wait until something that a Lock protects has changed.
+//   - [Event], a flag to wait for.
+//   - [Barrier], where parties wait for each other; the death of one who waits breaks it at once.
 //   - [FileLock], flock(2) on any file or open descriptor: slower by a hundred times, and the one that flock(1)
 //     and other programs know.
 //
 // Names without a slash lie in the user's run directory (package rundir), as POSIX keeps its names apart; with
-// a slash they are paths. To share a lock with a child, give it the name ([Lock.File]).
+// a slash they are paths. To share one with a child, give it the name ([Lock.File]), or send the handle itself
+// within a message: it travels as its path, and arrives as a handle of the receiver's own.
 //
 // # Who lives
 //
@@ -45,10 +50,70 @@
 //	00000020  80 00 00 00 00 00 00 00  ...                       size, initial value
 //	00000040  05 30 00 00              bits 0-11 slot 5, bits 12-28 generation 3, 29 D, 30 S, 31 W
 //
+// The other kinds begin alike; kind is 2 for a semaphore, 3 with undo, 4 a read-write lock, 5 a condition, 6 an
+// event, 7 a barrier. The words by which each is what it is, the highest bit at the left:
+//
+//	lock        31     30        29    28                 12 11        0
+//	            +------+---------+-----+--------------------+-----------+   0: free. D: an owner died. S: once
+//	            |W     |S        |D    |owner's generation  |owner's slot|  free, for those who have waited
+//	            +------+---------+-----+--------------------+-----------+   W, here and below: somebody sleeps
+//
+//	semaphore   31     30                                              0
+//	            +------+------------------------------------------------+
+//	            |W     |value                                           |
+//	            +------+------------------------------------------------+
+//
+//	with undo   63                43 42          28 27       16 15  14     0
+//	  word      +--------------------+--------------+-----------+---+-------+   row[slot] becomes count: the last
+//	            |seq                 |count         |slot       |W  |value  |   operation, and its number
+//	            +--------------------+--------------+-----------+---+-------+
+//	  row       63            47 46           32 31         11 10           0
+//	            +---------------+---------------+-------------+-------------+   one for each slot
+//	            |generation     |count          |seq          |changes      |
+//	            +---------------+---------------+-------------+-------------+
+//
+//	read-write  the word of a lock, for writers and for whoever waits; and
+//	  state     31                                          2     1     0
+//	            +----------------------------------------------+-----+-----+
+//	            |0                                             |dirty|inside|  a writer died inside; one is inside
+//	            +----------------------------------------------+-----+-----+
+//	  leaving   31     30                                              0
+//	            +------+------------------------------------------------+      a writer sleeps until readers
+//	            |W     |how often one was told                          |      have left
+//	            +------+------------------------------------------------+
+//	  row       63            47 46           32 31                         0
+//	            +---------------+---------------+---------------------------+  one for each slot
+//	            |generation     |0              |shares of its readers      |
+//	            +---------------+---------------+---------------------------+
+//
+//	condition   63                             31 30 29       28           0
+//	  entry     +--------------------------------+--+---------+-------------+  one for each who waits
+//	            |ticket                          |0 |notified |member number|
+//	            +--------------------------------+--+---------+-------------+
+//	  bell      31     30                                              0
+//	            +------+------------------------------------------------+      one for each slot
+//	            |W     |rings                                           |
+//	            +------+------------------------------------------------+
+//
+//	event       31     30                                       1      0
+//	            +------+------------------------------------------+-----+
+//	            |W     |how often it was set                      |set  |
+//	            +------+------------------------------------------+-----+
+//
+//	barrier     the word of a lock, for those who arrive; a member number for each place; and
+//	  state     31     30                              3 2             0
+//	            +------+---------------------------------+---------------+    0 filling, 1 draining, 2 resetting,
+//	            |W     |phase                            |mode           |    3 broken, 4 draining and aborted
+//	            +------+---------------------------------+---------------+
+//
+// The protocols of lock, semaphore with undo and condition are checked as models, a kill possible at every step:
+// folder model.
+//
 // # What it does not do
 //
 // Network file systems are refused ([ErrNetwork]): memory is not shared between machines. Deadlocks are
 // not looked for. Whoever may write to a file may break it; the run directory is the user's alone. Nobody who
 // waits for a Lock starves, but no order is promised, and none at all for a Semaphore. Threads of one
-// process are not told apart: the owner of a Lock is a process, that of an RLock a handle.
+// process are not told apart: the owner of a Lock or RWLock is a process, that of an RLock a handle. A process
+// that is stopped between two steps holds up the others for as long, as one that is stopped with the lock does.
 package oslock

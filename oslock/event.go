@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"runtime"
+	"sync"
 
 	"yunta/oslock/futex"
 )
@@ -41,6 +42,50 @@ const (
 )
 
 func timesSet(v uint32) uint32 { return v &^ bitW >> timesSetAt }
+
+// eventState has the waiting goroutines of this process. They began to wait at different counts, so the one who
+// sleeps for all may have to sleep on when others may go.
+type eventState struct {
+	mu    sync.Mutex // guards seats
+	seats map[*eventSeat]struct{}
+}
+
+type eventSeat struct {
+	first  uint32 // the word when it began to wait
+	called chan struct{}
+}
+
+// passed reports whether the event is set, or has been since first.
+func passed(v, first uint32) bool { return v&bitSet != 0 || timesSet(v) != timesSet(first) }
+
+// sit enters a goroutine. The word is read where callPassed cannot be in between.
+func (s *eventState) sit(f *sharedFile) *eventSeat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seat := &eventSeat{first: f.word.Load(), called: make(chan struct{}, 1)}
+	s.seats[seat] = struct{}{}
+	return seat
+}
+
+func (s *eventState) rise(seat *eventSeat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seats, seat)
+}
+
+// callPassed calls those who need not wait any more, by the word v.
+func (s *eventState) callPassed(v uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for seat := range s.seats {
+		if passed(v, seat.first) {
+			select {
+			case seat.called <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
 
 // OpenEvent opens the event of that name, and makes it, unset, where there is none. Names and errors are
 // those of [OpenLock], but for [ErrOtherRegistry]: an event names nobody.
@@ -124,18 +169,20 @@ func (e *Event) Wait(ctx context.Context) error {
 }
 
 func (h *handle) waitSet(ctx context.Context, f *sharedFile) error {
-	first := f.word.Load()
-	if first&bitSet != 0 {
+	if f.word.Load()&bitSet != 0 {
 		return nil
 	}
-	w, err := h.enter(ctx, &f.place)
-	if err != nil {
+	seat := f.event.sit(f)
+	defer f.event.rise(seat)
+	w, err := h.enterUnless(ctx, &f.place, seat.called)
+	if w == nil {
 		return err
 	}
 	defer w.leave()
 	for {
 		v := f.word.Load()
-		if v&bitSet != 0 || timesSet(v) != timesSet(first) {
+		f.event.callPassed(v)
+		if passed(v, seat.first) {
 			return nil
 		}
 		if err := w.over(); err != nil {

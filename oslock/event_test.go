@@ -149,3 +149,23 @@ func TestEventClosed(t *testing.T) {
 		t.Error("a lock was opened where an event is")
 	}
 }
+
+// The one who sleeps for the process may have begun to wait after others, who may go when it may not.
+func TestEventSleeperCameLater(t *testing.T) {
+	t.Parallel()
+	e := openEvent(t, tempPath(t))
+	f := e.h.file.Load()
+	early := f.event.sit(f)
+	must(t, "Set", e.Set())
+	must(t, "Clear", e.Clear())
+	late := after(func() error { return e.Wait(soon(t)) })
+	select {
+	case <-early.called:
+	case <-time.After(hangTime):
+		t.Error("the early one is not called")
+	}
+	wantBlocked(t, late)
+	f.event.rise(early)
+	must(t, "Set", e.Set())
+	wantDone(t, late, nil)
+}

@@ -52,6 +52,7 @@ type sharedFile struct {
 	undo    *undoState
 	rw      *rwState
 	cond    *condState
+	event   *eventState
 	barrier *barrierState
 }
 
@@ -134,6 +135,8 @@ func (o *opening) enroll(file *os.File, id fileID, have header) (*sharedFile, er
 			f.rw = newRWState(f)
 		case kindCondition:
 			f.cond = newCondState(f)
+		case kindEvent:
+			f.event = &eventState{seats: map[*eventSeat]struct{}{}}
 		case kindBarrier:
 			f.disownStale()
 			f.barrier = newBarrierState(f)

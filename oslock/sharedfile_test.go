@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -25,6 +26,9 @@ var openers = map[string]func(name string) (interface{ Close() error }, error){
 	"undo": func(name string) (interface{ Close() error }, error) {
 		return OpenSemaphore(name, 1, SemaphoreOptions{Undo: true})
 	},
+	"rwlock":  func(name string) (interface{ Close() error }, error) { return OpenRWLock(name, LockOptions{}) },
+	"event":   func(name string) (interface{ Close() error }, error) { return OpenEvent(name, EventOptions{}) },
+	"barrier": func(name string) (interface{ Close() error }, error) { return OpenBarrier(name, 3, BarrierOptions{}) },
 }
 
 func eachOpener(t *testing.T, test func(t *testing.T, open func(name string) (interface{ Close() error }, error))) {
@@ -49,7 +53,8 @@ func TestNames(t *testing.T) {
 			}
 			wantError(t, fmt.Sprintf("Unlink(%q)", name), Unlink(name), ErrName)
 		}
-		for _, name := range []string{strings.Repeat("n", 255), "a b", "...", dir + "/.hidden", dir + "/./x"} {
+		kind := path.Base(t.Name()) // the others open theirs at the same time
+		for _, name := range []string{(kind + strings.Repeat("n", 255))[:255], "a b " + kind, "...", dir + "/.hidden", dir + "/./x"} {
 			if name == "..." {
 				continue // starts with a dot
 			}
