@@ -54,20 +54,21 @@
 // EPYC, Linux 6.18, Go 1.26, beside Python 3.11, at a load average of 2 to 3;
 // that of Apply on one core is of a later run. The ratios travel, the times do not.
 //
-//	new pool to its first result             4.6 ms  1.7 starts of the same binary; Python's forks take 8.4
-//	a worker more                            2.3 ms  1.6 starts of the same binary (200 at once)
-//	Apply, a core free                       2.3 us  a raw pipe takes 35; Python 102
-//	Apply, caller and worker on one core       8 us  a raw pipe takes 4.9
-//	a task of a Map, chunks by themselves     30 ns  33 M/s; Python 7.4 M/s
-//	the same, ChunkSize: 1                   650 ns  1.5 M/s; Python 43 k/s
-//	a string of 20 bytes there and back       85 ns  12 M/s; Python 3.5 M/s
-//	a struct of three fields there and back  650 ns  1.5 M/s; Python 0.28 M/s
-//	16 MiB of result                         2.6 ms  6 copies in warm memory; Python 18 ms
-//	an idle worker                           2.3 MiB of its own memory and its share of the program's
-//	a goroutine pool's task                  110 ns  chunks by themselves; 260 ns with ChunkSize: 1
+//	new pool to its first result             5.1 ms  1.8 starts of the same binary; Python's forks take 9
+//	a worker more                            2.5 ms  1.7 starts of the same binary (200 at once)
+//	a Process, started and waited for        1.9 ms  1.3 starts of the same binary (200 at once); Python's fork 3.3
+//	Apply, a core free                       2.3 us  a raw pipe takes 33; Python 101
+//	Apply, caller and worker on one core     7.3 us  a raw pipe takes 4.7
+//	a task of a Map, chunks by themselves     27 ns  37 M/s; Python 7.4 M/s
+//	the same, ChunkSize: 1                   530 ns  1.9 M/s; Python 60 k/s
+//	a string of 20 bytes there and back       94 ns  11 M/s; Python 3.0 M/s
+//	a struct of three fields there and back  640 ns  1.6 M/s; Python 0.34 M/s
+//	16 MiB of result                         3.3 ms  6 copies in warm memory; Python 23 ms
+//	256 MiB there and back                    75 ms  3 times two copies in warm memory; a Python Pipe 516 ms
+//	a goroutine pool's task                   83 ns  chunks by themselves; 240 ns with ChunkSize: 1
 //
-// What a task costs does not depend on how many there are: 87 ns among 10^4,
-// 25 ns among 10^6 and among 10^7, since the first ones of a Map are dealt
+// What a task costs does not depend on how many there are: 79 ns among 10^4,
+// 26 ns among 10^6 and 23 among 10^7, since the first ones of a Map are dealt
 // singly until their run time is known.
 //
 // Chunks matter below some 10 us of work a task, where the cost of sending one
@@ -97,8 +98,8 @@
 // worker has a heap and a collector of its own), must be stopped, limited or survived, or calls
 // into C.
 //
-// More workers than cores do no harm (64 on two cores reach 80 % of what two
-// do) and no good but for tasks that wait. A pool is worth keeping: a new one costs as
+// More workers than cores do little harm (64 on two cores reach half to two thirds of
+// what two do) and no good but for tasks that wait. A pool is worth keeping: a new one costs as
 // much as 100,000 short tasks. Build with CGO_ENABLED=0, if nothing needs cgo: each worker
 // then starts a fifth sooner, without the dynamic linker.
 //

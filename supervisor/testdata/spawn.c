@@ -1,5 +1,6 @@
 /* The limit of "yunta map": n times a program, at most two at a time, by
-   posix_spawn and nothing else.  usage: spawn N PROGRAM */
+   posix_spawn and nothing else. The program gets one argument, as from map and
+   xargs: with one, true(1) looks at it.  usage: spawn N PROGRAM */
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -9,7 +10,7 @@ extern char **environ;
 int main(int argc, char **argv)
 {
 	int n = argc > 2 ? atoi(argv[1]) : 0, running = 0, failed = argc <= 2;
-	char *args[] = {argv[2], NULL};
+	char *args[] = {argv[2], "1", NULL};
 	for (int i = 0; i < n; i++) {
 		pid_t pid;
 		int status;
