@@ -50,9 +50,9 @@
 //
 // # What it costs
 //
-// The figures are of one run of "make bench" (ROUNDS=1) on two cores of an AMD
-// EPYC, Linux 6.18, Go 1.26, beside Python 3.11, at a load average of 2 to 3;
-// that of Apply on one core is of a later run. The ratios travel, the times do not.
+// The figures are of one run of "make bench" (ROUNDS=3) on two cores of an AMD
+// EPYC, Linux 6.18, Go 1.26, beside Python 3.11, at a load average of 3 when it
+// began. The ratios travel, the times do not.
 //
 //	new pool to its first result             5.1 ms  1.8 starts of the same binary; Python's forks take 9
 //	a worker more                            2.5 ms  1.7 starts of the same binary (200 at once)
@@ -65,6 +65,7 @@
 //	a struct of three fields there and back  640 ns  1.6 M/s; Python 0.34 M/s
 //	16 MiB of result                         3.3 ms  6 copies in warm memory; Python 23 ms
 //	256 MiB there and back                    75 ms  3 times two copies in warm memory; a Python Pipe 516 ms
+//	an idle worker                           2.1 MiB of its own memory and its share of the program's
 //	a goroutine pool's task                   83 ns  chunks by themselves; 240 ns with ChunkSize: 1
 //
 // What a task costs does not depend on how many there are: 79 ns among 10^4,
