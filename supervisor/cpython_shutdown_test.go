@@ -36,11 +36,14 @@ var drains = helper("drains", func([]string) int {
 	p, err := supervisor.NewPool(context.Background(), supervisor.PoolOptions{Processes: 2})
 	must(err)
 	f := supervisor.ApplyAsync(helperContext(), p, sleep, 300*time.Millisecond)
-	f.OnDone(func(d time.Duration, err error) { fmt.Println("apple", d, err) })
+	printed := make(chan struct{})
+	f.OnDone(func(d time.Duration, err error) {
+		fmt.Println("apple", d, err)
+		close(printed)
+	})
 	must(p.Close())
 	must(p.Wait(helperContext()))
-	<-f.Done()
-	time.Sleep(10 * time.Millisecond) // for what OnDone prints
+	<-printed
 	return 0
 })
 
