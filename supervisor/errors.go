@@ -117,7 +117,7 @@ type ExitError struct {
 	Signal  syscall.Signal // 0 when it exited
 	Core    bool           // it dumped core
 	Ran     time.Duration  // how long the task had run, as far as is known
-	PeakRSS int64          // of the process, in bytes; 0 unknown
+	PeakRSS int64          // of the process, in bytes; 0 unknown, as on Linux below the supervisor's own
 	OOM     bool           // the kernel's out-of-memory killer struck in this cgroup meanwhile
 	Stderr  string         // the last of what it wrote to standard error
 	memory  bool

@@ -435,7 +435,7 @@ func TestPain17Texts(t *testing.T) {
 		pid := waitPID(t, path)
 		text := m.Errors[0].Error()
 		for _, part := range []string{
-			fmt.Sprintf("pid %d", pid), "worker 0", `"lastWords"`, "task 1", want, "after ", "ms", "peak RSS ", "MiB", "line 19", "line 20",
+			fmt.Sprintf("pid %d", pid), "worker 0", `"lastWords"`, "task 1", want, "after ", "ms", "line 19", "line 20",
 		} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is not in %q", part, text)
@@ -445,7 +445,7 @@ func TestPain17Texts(t *testing.T) {
 			t.Errorf("more than the last lines: %q", text)
 		}
 		var e *supervisor.ExitError
-		if !errors.As(err, &e) || e.Ran < 20*time.Millisecond || e.Ran > patience || e.PeakRSS < 1<<20 || e.PeakRSS > 1<<34 || !strings.Contains(e.Stderr, "line 1;") {
+		if !errors.As(err, &e) || e.Ran < 20*time.Millisecond || e.Ran > patience || !strings.Contains(e.Stderr, "line 1;") {
 			t.Errorf("got %+v", e)
 		}
 	}

@@ -22,6 +22,7 @@ type ward struct {
 	cmd      *exec.Cmd
 	pid      int
 	started  time.Time
+	inherits int64         // peak RSS of this process when it forked; see peakRSS
 	notices  io.ReadCloser // what the child has to say
 	lifeline *ipc.PipeFile
 	output   *output
@@ -78,7 +79,7 @@ func (w *ward) start(s *spawner, cpus []int, env []string, files ...*os.File) er
 	if err != nil {
 		return fmt.Errorf("supervisor: finding the executable: %w", err)
 	}
-	w.started = time.Now()
+	w.started, w.inherits = time.Now(), ownPeakRSS()
 	w.cmd = &exec.Cmd{
 		Path: exe, Args: []string{os.Args[0]},
 		Env:    childEnv(env, wire.Marker(int(w.ends[0].Fd()))),
@@ -155,7 +156,7 @@ func (w *ward) exitError(memoryLimit int64) *ExitError {
 		e.Code = ps.ExitCode()
 	}
 	if ru, ok := ps.SysUsage().(*syscall.Rusage); ok {
-		e.PeakRSS = int64(ru.Maxrss) * rssUnit
+		e.PeakRSS = peakRSS(ru, w.inherits)
 	}
 	e.memory = memoryLimit > 0 && memoryExhausted(e.Stderr)
 	return e
@@ -171,7 +172,8 @@ func (e *ExitError) how() string {
 
 // memoryExhausted recognises the last words of a worker that was refused
 // memory: the Go runtime's, and its own. Where the collector is refused some,
-// the runtime does not notice and runs into a fault on its own stack, goroutine 0.
+// the runtime does not notice and runs into a fault on its own stack, goroutine
+// 0; where the C library is, it aborts there, at a place without a Go name.
 func memoryExhausted(stderr string) bool {
 	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "runtime: cannot allocate") {
 		return true
@@ -181,5 +183,5 @@ func memoryExhausted(stderr string) bool {
 		return false
 	}
 	_, first, _ := strings.Cut(stack, "\n")
-	return strings.HasPrefix(first, "runtime.")
+	return strings.HasPrefix(first, "runtime.") || strings.HasPrefix(first, "runtime: g 0 ")
 }
