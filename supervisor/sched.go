@@ -213,7 +213,7 @@ func (p *core) chunkSize(w *worker, j *job) int {
 	k := 1
 	switch avg := j.measure.avg; {
 	case j.chunk > 0:
-		k = j.chunk
+		k = j.chunk * j.together(left/(2*len(p.workers)))
 	case avg > 0:
 		k = max(1, int(float64(chunkTime)/avg))
 		k = min(k, growth*max(1, j.lastSize))
@@ -234,6 +234,17 @@ func (p *core) chunkSize(w *worker, j *job) int {
 		k = min(k, recordedChunk)
 	}
 	return min(k, left, wire.MaxChunk)
+}
+
+// together says how many chunks of the size that was asked for travel as one,
+// of at most share tasks: as many as take tailTime, so that results come no
+// later than anybody can tell.
+func (j *job) together(share int) int {
+	if j.measure.avg == 0 {
+		return 1
+	}
+	n := int(float64(tailTime) / (j.measure.avg * float64(j.chunk)))
+	return max(1, min(n, growth*max(1, j.lastSize/j.chunk), share/j.chunk))
 }
 
 // kick hands waiting work to workers that have room, one chunk each: those

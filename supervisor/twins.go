@@ -245,8 +245,11 @@ func (ts *twins) next(t *twin) (j *job, lo, n int, together, ok bool) {
 
 // share says how many tasks to take at once; core.mu is held.
 func (ts *twins) share(t *twin, j *job) int {
-	k := max(j.chunk, 1)
-	if avg := j.measure.avg; j.chunk == 0 && avg > 0 {
+	k := 1
+	switch avg := j.measure.avg; {
+	case j.chunk > 0:
+		k = j.chunk * j.together(j.pending()/(2*len(ts.list)))
+	case avg > 0:
 		// Nothing can be taken back from a goroutine, so what one takes is
 		// kept short.
 		k = max(1, int(float64(tailTime)/avg))
