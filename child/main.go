@@ -139,8 +139,10 @@ func (s *server) work() int {
 	if err := s.say(wire.KindReady, 0); err != nil {
 		return exitProtocol
 	}
-	// While the first task is on its way: else its result would have to wait.
-	s.extents.Warm()
+	if s.config.Extent == 0 {
+		// While the first task is on its way: else its result would have to wait.
+		s.extents.Warm()
+	}
 	outcome := make(chan error)
 	go s.main(outcome)
 	err := <-outcome
@@ -198,6 +200,11 @@ func (s *server) openShared() error {
 	}
 	s.shared, s.bell = wire.SharedAt(s.area), wire.BellAt(s.area, c.Worker)
 	s.records = s.extents.NewRecordWriter(c.Writer)
+	if c.Extent > 0 {
+		if err := s.records.Adopt(c.Extent - 1); err != nil {
+			return err
+		}
+	}
 	if err := s.openRecorder(); err != nil {
 		return err
 	}

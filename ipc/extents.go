@@ -52,6 +52,9 @@ type ExtentOptions struct {
 	// Budget is how many extents may be full and unread at a time, over all
 	// writers; each writer has one more, which it is filling. 0 means 64.
 	Budget int
+	// File is from [NewExtentsFile], and belongs to the Extents from now on: for
+	// writers that are to be started before the file is made. nil makes one.
+	File *os.File
 	// Dir is the folder for the lock and the semaphore that guard the table.
 	// It must exist, and outlive the extents. Required.
 	Dir string
@@ -133,12 +136,29 @@ type Extents struct {
 	freed   atomic.Int64 // when an extent above the usual size last became free, in nanoseconds
 }
 
+// NewExtentsFile makes the empty file of [ExtentOptions].File.
+func NewExtentsFile() (*os.File, error) {
+	f, err := mapped.Anonymous("yunta-extents", 0)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: extents: %w", err)
+	}
+	return f, nil
+}
+
 // CreateExtents makes the file: on Linux a sealed memfd, elsewhere an unlinked
 // temporary file. Pass [Extents.File] to the writers, which open it with
 // [OpenExtents]. Close it when the last writer is gone.
 func CreateExtents(o ExtentOptions) (*Extents, error) {
-	o, err := o.withDefaults()
-	if err != nil {
+	f := o.File
+	x, err := createExtents(o)
+	if err != nil && f != nil {
+		f.Close()
+	}
+	return x, err
+}
+
+func createExtents(o ExtentOptions) (x *Extents, err error) {
+	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
 	if fi, err := os.Stat(o.Dir); err != nil {
@@ -155,19 +175,25 @@ func CreateExtents(o ExtentOptions) (*Extents, error) {
 		id:         hex.EncodeToString(id[:]),
 		dir:        o.Dir,
 	}
-	f, err := mapped.Anonymous("yunta-extents", h.base())
+	f := o.File
+	if f == nil {
+		if f, err = NewExtentsFile(); err != nil {
+			return nil, err
+		}
+	}
+	err = mapped.Reserve(f, 0, h.base())
+	if err == nil {
+		_, err = f.WriteAt(h.encode(), 0)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("ipc: extents: %w", err)
+		err = fmt.Errorf("ipc: extents: %w", err)
+	} else if x, err = openExtents(f, h, true); err == nil {
+		return x, nil
 	}
-	if err := mapped.Reserve(f, 0, h.base()); err != nil {
+	if o.File == nil {
 		f.Close()
-		return nil, fmt.Errorf("ipc: extents: %w", err)
 	}
-	if _, err := f.WriteAt(h.encode(), 0); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("ipc: extents: %w", err)
-	}
-	return openExtents(f, h, true)
+	return nil, err
 }
 
 // OpenExtents opens in a writer what the reader created and this process

@@ -180,12 +180,9 @@ func (x *Extents) grow(e entry, off, class, size int64) error {
 	return x.reserve(e, size)
 }
 
-// reserve makes sure that the first size bytes of an extent have memory: its
-// usual size, or as much as a large one was asked for.
+// reserve makes sure that the first size bytes of an extent have memory.
 func (x *Extents) reserve(e entry, size int64) error {
-	n := int64(e.size.Load())
-	size = max(size, min(n, x.head.extentSize))
-	size = min(n, int64(roundUp(int(size))))
+	size = min(int64(e.size.Load()), int64(roundUp(int(size))))
 	have := int64(e.reserved.Load())
 	if have >= size {
 		return nil
@@ -199,6 +196,18 @@ func (x *Extents) reserve(e entry, size int64) error {
 	step("memory reserved")
 	e.reserved.Store(uint64(size))
 	return nil
+}
+
+// Assign is TakeUnbudgeted for a writer that does not have the file yet: while
+// nobody has it but its creator, no lock is needed. The writer goes on with
+// [RecordWriter.Adopt].
+func (x *Extents) Assign(writer uint32) (id uint32, err error) {
+	err = x.guard(func() error {
+		n, err := x.claim(writer, 1, false)
+		id = uint32(n)
+		return err
+	})
+	return id, err
 }
 
 // mark makes a free or new extent the writer's: one store, after which

@@ -125,10 +125,44 @@ func (w *RecordWriter) place(ctx context.Context) error {
 		return nil
 	}
 	w.end = align(w.end)
-	if len(w.ext)-w.end >= recordHead+minRoom && word.refs() < maxRefs {
+	if word.refs() < maxRefs && w.fits(w.end, recordHead+minRoom) {
 		return nil
 	}
 	return w.replace(ctx, minRoom, w.budgeted)
+}
+
+// fits reports whether n bytes at off are the current extent's, and reserves
+// its memory as far as that takes: a writer of little needs little.
+func (w *RecordWriter) fits(off, n int) bool {
+	if len(w.ext)-off >= n {
+		return true
+	}
+	size := int64(w.e.size.Load())
+	if w.id < 0 || int64(off)+int64(n) > size || w.x.reserve(w.e, max(int64(off+n), min(size, w.x.head.extentSize))) != nil {
+		return false
+	}
+	w.ext = w.reg.Bytes()
+	w.ext = slices.Clip(w.ext[:min(uint64(len(w.ext)), w.e.reserved.Load())])
+	return len(w.ext)-off >= n
+}
+
+// Adopt makes an extent that was given to the writer by [Extents.Assign] its
+// current one.
+func (w *RecordWriter) Adopt(id uint32) error {
+	return w.x.guard(func() error {
+		reg, err := w.x.region(id)
+		if err != nil {
+			return err
+		}
+		w.reg, w.e = reg, w.x.entry(int(id))
+		w.gen = w.e.load().gen()
+		if _, err := w.own(); err != nil {
+			return err
+		}
+		w.id = int(id)
+		w.ext = slices.Clip(reg.Bytes()[:min(uint64(len(reg.Bytes())), w.e.reserved.Load())])
+		return nil
+	})
 }
 
 // own returns the word of the current extent, if it still is ours.
@@ -229,11 +263,23 @@ func (w *RecordWriter) Room(ctx context.Context, n int) ([]byte, error) {
 	if !w.open {
 		return nil, errNoRecord
 	}
+	if w.count < maxCount && w.grows(max(n, minRoom)) {
+		return w.ext[w.end:w.end], nil
+	}
 	kind := uint8(w.reg.Uint64(w.body - 16).Load())
 	if err := w.another(ctx, kind, max(n, minRoom)); err != nil {
 		return nil, err
 	}
 	return w.ext[w.end:w.end], nil
+}
+
+// grows is fits for a value more of the open record.
+func (w *RecordWriter) grows(n int) (ok bool) {
+	err := w.x.guard(func() error {
+		ok = w.fits(w.end, n)
+		return nil
+	})
+	return ok && err == nil
 }
 
 // Commit makes what was appended to the slice from Room one value that the
@@ -300,7 +346,7 @@ func (w *RecordWriter) another(ctx context.Context, kind uint8, room int) error 
 		}
 		from := w.link
 		at := align(w.end)
-		if len(w.ext)-at >= recordHead+room && word.refs() < maxRefs {
+		if word.refs() < maxRefs && w.fits(at, recordHead+room) {
 			ref, err := w.openRecord(at, kind)
 			if err != nil {
 				return err

@@ -17,57 +17,36 @@ import (
 // startProcesses makes what the children share and starts them.
 func (p *core) startProcesses(ctx context.Context) (err error) {
 	n := p.o.Processes
-	defer func() {
-		if err != nil && p.spawner == nil {
-			p.release()
-		}
-	}()
 	if p.masks, err = p.o.Pin.masks(n); err != nil {
+		p.release()
 		return err
 	}
-	if p.dir, err = rundir.Create("pool"); err != nil {
-		return fmt.Errorf("supervisor: run directory: %w", err)
-	}
-	if swept := p.dir.Swept(); swept > 0 {
-		p.o.Logger.Info("removed what dead supervisors left", "folders", swept)
-	}
-	p.extents, err = ipc.CreateExtents(ipc.ExtentOptions{Area: wire.AreaSize(n), Dir: p.dir.Path()})
-	if err != nil {
+	if p.file, err = ipc.NewExtentsFile(); err != nil {
+		p.release()
 		return fmt.Errorf("supervisor: result file: %w", err)
 	}
-	p.area = p.extents.Area().Bytes()
-	p.shared = wire.SharedAt(p.area)
-	if p.ledger != nil {
-		for i, x := range p.ledger.spareExtents() {
-			if i < n {
-				wire.BellAt(p.area, i).Results.Store(uint64(x))
-			}
-		}
-	}
-	// Never more spinners than cores without work: one core is left to whoever
-	// they wait for.
-	free := p.o.cores - 1
-	p.canSpin = free > 0
-	if n <= p.o.cores {
-		p.shared.SpinMax.Store(int32(free))
-	}
-	p.boardPath = filepath.Join(p.dir.Path(), "board")
-	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {
-		return fmt.Errorf("supervisor: board: %w", err)
-	}
-	p.oom.begin()
 	p.stdout, p.stderr = newLineWriter(p.o.Stdout), newLineWriter(p.o.Stderr)
 	if p.o.Stderr == nil {
 		p.stderr = newLineWriter(os.Stderr)
 	}
-	p.logs = newLogPump(p.o.Logger)
-	p.spawner = takeSpawner()
 	p.unstarted = n
 	if p.o.OnDemand {
 		p.unstarted = 1
 	}
-	for i := range p.unstarted {
-		if err = p.startWorker(i, 1); err != nil {
+	p.spawner = takeSpawner()
+	first, err := p.launchFirst()
+	if err != nil {
+		p.release()
+		return err
+	}
+	if err := p.share(); err != nil {
+		discard(first)
+		p.release()
+		return err
+	}
+	for i, w := range first {
+		if err = p.enlist(w); err != nil {
+			discard(first[i+1:])
 			break
 		}
 	}
@@ -90,6 +69,51 @@ func (p *core) startProcesses(ctx context.Context) (err error) {
 	}
 	p.helpers.Add(1)
 	go p.monitor()
+	return nil
+}
+
+// share makes what supervisor and children share.
+func (p *core) share() (err error) {
+	n := p.o.Processes
+	if p.dir, err = rundir.Create("pool"); err != nil {
+		return fmt.Errorf("supervisor: run directory: %w", err)
+	}
+	if swept := p.dir.Swept(); swept > 0 {
+		p.o.Logger.Info("removed what dead supervisors left", "folders", swept)
+	}
+	p.extents, err = ipc.CreateExtents(ipc.ExtentOptions{Area: wire.AreaSize(n), Dir: p.dir.Path(), File: p.file})
+	if err != nil {
+		return fmt.Errorf("supervisor: result file: %w", err)
+	}
+	for i := range p.unstarted {
+		id, err := p.extents.Assign(uint32(i) + 1)
+		if err != nil {
+			return fmt.Errorf("supervisor: result file: %w", err)
+		}
+		p.assigned = append(p.assigned, id)
+	}
+	p.area = p.extents.Area().Bytes()
+	p.shared = wire.SharedAt(p.area)
+	if p.ledger != nil {
+		for i, x := range p.ledger.spareExtents() {
+			if i < n {
+				wire.BellAt(p.area, i).Results.Store(uint64(x))
+			}
+		}
+	}
+	// Never more spinners than cores without work: one core is left to whoever
+	// they wait for.
+	free := p.o.cores - 1
+	p.canSpin = free > 0
+	if n <= p.o.cores {
+		p.shared.SpinMax.Store(int32(free))
+	}
+	p.boardPath = filepath.Join(p.dir.Path(), "board")
+	if p.board, err = board.Create(p.boardPath, n, p.o.Name); err != nil {
+		return fmt.Errorf("supervisor: board: %w", err)
+	}
+	p.oom.begin()
+	p.logs = newLogPump(p.o.Logger)
 	return nil
 }
 
@@ -291,8 +315,11 @@ func (p *core) release() {
 	if p.spawner != nil {
 		p.spawner.release()
 	}
-	if p.extents != nil {
+	switch {
+	case p.extents != nil:
 		_ = p.extents.Close()
+	case p.file != nil:
+		_ = p.file.Close()
 	}
 	if p.board != nil {
 		_ = p.board.Close()

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"os"
 	"sync"
 
 	"yunta/child/board"
@@ -36,7 +37,9 @@ type core struct {
 	o         PoolOptions
 	masks     [][]int
 	dir       *rundir.Dir
+	file      *os.File // of extents
 	extents   *ipc.Extents
+	assigned  []uint32 // the first extents of the first workers
 	area      []byte
 	shared    *wire.Shared
 	board     *board.Board
@@ -58,7 +61,7 @@ type core struct {
 	running       int            // workers not yet gone
 	unstarted     int            // the first index that no worker was started for yet
 	failedStarts  []failedStarts // by index
-	writers       uint32
+	writers       uint32         // the next number for a writer of extents
 	measures      map[string]*measure
 	inFlight      int
 	argumentBytes int
@@ -103,7 +106,7 @@ func NewPool(ctx context.Context, o PoolOptions) (*Pool, error) {
 	p := &core{
 		o: o, live: make(map[*job]struct{}), measures: make(map[string]*measure),
 		workers: make([]*worker, o.Processes), failedStarts: make([]failedStarts, o.Processes),
-		wake: make(chan struct{}, 1), started: make(chan error, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		writers: uint32(o.Processes) + 1, wake: make(chan struct{}, 1), started: make(chan error, 1), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.unhook = func() bool { return true }
 	p.released = sync.NewCond(&p.mu)

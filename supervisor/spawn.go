@@ -21,6 +21,10 @@ type spawner struct {
 	users    int // guarded by spawners.mu
 }
 
+// spawnAhead is how many children may wait to be forked while those who want
+// them do something else.
+const spawnAhead = 64
+
 type spawnRequest struct {
 	cmd    *exec.Cmd
 	cpus   []int
@@ -40,7 +44,7 @@ func takeSpawner() *spawner {
 	spawners.mu.Lock()
 	defer spawners.mu.Unlock()
 	if spawners.one == nil {
-		spawners.one = &spawner{requests: make(chan spawnRequest)}
+		spawners.one = &spawner{requests: make(chan spawnRequest, spawnAhead)}
 		go spawners.one.serve()
 	}
 	spawners.one.users++
@@ -79,10 +83,12 @@ func start(cmd *exec.Cmd, cpus []int) error {
 	return cmd.Start()
 }
 
-func (s *spawner) start(cmd *exec.Cmd, cpus []int) error {
-	answer := make(chan error)
+// begin has the child started after those before it, and returns where to hear
+// how that went.
+func (s *spawner) begin(cmd *exec.Cmd, cpus []int) <-chan error {
+	answer := make(chan error, 1)
 	s.requests <- spawnRequest{cmd, cpus, answer}
-	return <-answer
+	return answer
 }
 
 // childEnv is a child's environment: this process's without what would

@@ -17,52 +17,107 @@ var testHookStart func(index, incarnation int) error
 
 // startWorker starts one incarnation of a worker and the goroutine that looks
 // after it.
-func (p *core) startWorker(index, incarnation int) (err error) {
+func (p *core) startWorker(index, incarnation int) error {
+	w, err := p.launch(index, incarnation)
+	if err != nil {
+		return err
+	}
+	return p.enlist(w)
+}
+
+// launchFirst has the processes of the first workers started while the caller
+// makes what they will share. After an error there are none.
+func (p *core) launchFirst() ([]*worker, error) {
+	var all []*worker
+	for i := range p.unstarted {
+		w, err := p.launch(i, 1)
+		if err != nil {
+			discard(all)
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// discard ends processes that were launched and will not be enlisted.
+func discard(all []*worker) {
+	for _, w := range all {
+		_ = w.tasks.Close()
+		if w.begun() != nil {
+			w.abandon()
+			continue
+		}
+		w.reap()
+		w.finish()
+	}
+}
+
+// launch has the process of a worker started, which then waits for its
+// configuration. Who launches must enlist or discard it.
+func (p *core) launch(index, incarnation int) (*worker, error) {
 	if testHookStart != nil {
 		if err := testHookStart(index, incarnation); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	tasksR, tasksW, err := ipc.NewPipe(tasksPipe)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	noticesR, noticesW, err := ipc.NewPipe(0)
 	if err != nil {
 		_, _ = tasksR.Close(), tasksW.Close()
-		return err
+		return nil, err
 	}
 	w := &worker{
 		ward: ward{notices: noticesR, prefix: strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)},
-		core: p, index: index, incarnation: incarnation, cpus: p.masks[index],
-		tasks: tasksW, bell: wire.BellAt(p.area, index),
-		exited: make(chan struct{}), known: make(map[string]uint32),
+		core: p, index: index, incarnation: incarnation, writer: uint32(index) + 1, cpus: p.masks[index],
+		tasks: tasksW, exited: make(chan struct{}), known: make(map[string]uint32),
 		capacity: max(tasksW.Capacity(), smallestPipe),
 	}
 	w.free = make([]uint32, wire.SlotsPerWorker)
 	for i := range w.free {
 		w.free[i] = wire.SlotsPerWorker - 1 - uint32(i)
 	}
-	p.mu.Lock()
-	p.writers++
-	w.writer = p.writers
-	p.mu.Unlock()
+	if incarnation > 1 {
+		p.mu.Lock()
+		w.writer = p.writers
+		p.writers++
+		p.mu.Unlock()
+	}
 	if err := w.prepare(tasksR.File(), noticesW.File(), p.stdout, p.stderr); err != nil {
 		_ = tasksW.Close()
-		return err
+		return nil, err
 	}
-	if err = w.configure(); err == nil {
-		shared := []*os.File{p.extents.File()}
-		if p.ledger != nil {
-			shared = append(shared, p.ledger.file.File())
-		}
-		if err = w.start(p.spawner, w.cpus, p.o.Env, shared...); err != nil {
-			err = fmt.Errorf("supervisor: starting worker %d: %w", index, err)
-		}
+	shared := []*os.File{p.file}
+	if p.ledger != nil {
+		shared = append(shared, p.ledger.file.File())
 	}
-	if err != nil {
+	if err := w.begin(p.spawner, w.cpus, p.o.Env, shared...); err != nil {
 		w.abandon()
 		_ = tasksW.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// enlist makes a process that was launched one of the pool's workers.
+func (p *core) enlist(w *worker) error {
+	index := w.index
+	if err := w.begun(); err != nil {
+		w.abandon()
+		_ = w.tasks.Close()
+		return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
+	}
+	w.bell = wire.BellAt(p.area, index)
+	if w.incarnation == 1 && index < len(p.assigned) {
+		w.extent = p.assigned[index] + 1
+	}
+	if err := w.configure(); err != nil {
+		_ = w.tasks.Close()
+		w.reap()
+		w.finish()
 		return err
 	}
 	p.mu.Lock()
@@ -70,7 +125,7 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 	p.workers[index] = w
 	terminated, leaving := p.state == poolTerminated, p.leaving
 	w.leaving = leaving
-	_ = p.board.Starting(index, w.pid, incarnation-1) // for onlookers only
+	_ = p.board.Starting(index, w.pid, w.incarnation-1) // for onlookers only
 	p.mu.Unlock()
 	go w.serve()
 	switch { // while it was being started
@@ -79,21 +134,21 @@ func (p *core) startWorker(index, incarnation int) (err error) {
 	case leaving:
 		w.askToLeave()
 	}
-	p.o.Logger.Debug("worker started", "worker", index, "pid", w.pid, "incarnation", incarnation, "cpus", w.cpus)
+	p.o.Logger.Debug("worker started", "worker", index, "pid", w.pid, "incarnation", w.incarnation, "cpus", w.cpus)
 	return nil
 }
 
 // childName is a worker's name.
 func childName(pool string, index int) string { return fmt.Sprintf("%.9s:w%d", pool, index) }
 
-// configure puts the child's configuration into its tasks pipe, where it is
-// when the child comes to read it.
+// configure puts the child's configuration into its tasks pipe, most often
+// before the child comes to read it.
 func (w *worker) configure() error {
 	p := w.core
 	c := wire.Config{
 		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Pool: p.o.Name,
 		Name:   childName(p.o.Name, w.index),
-		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), ParentName: child.Self().Name, Identity: append(slices.Clone(child.Self().Identity), w.index+1), Writer: w.writer, CPUs: w.cpus,
+		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), ParentName: child.Self().Name, Identity: append(slices.Clone(child.Self().Identity), w.index+1), Writer: w.writer, Extent: w.extent, CPUs: w.cpus,
 		Board: p.boardPath, RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
 	}
 	c.LogLevel, c.Logs = logLevel(p.o.Logger)

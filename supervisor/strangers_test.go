@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -417,3 +418,21 @@ var breaksPipes = child.Register("breaksPipes", func(_ context.Context, how stri
 	}
 	return 0, nil
 })
+
+// Children are forked before what they share is made: when that fails, they
+// are gone when the error comes back.
+func TestNothingIsLeftWhereNothingCanBeShared(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("YUNTA_DIR", file)
+	before := len(childrenOf(os.Getpid()))
+	if p, err := supervisor.NewPool(testContext(t), supervisor.PoolOptions{Processes: 3}); err == nil {
+		p.Terminate()
+		t.Fatal("a pool without a run directory")
+	}
+	if left := childrenOf(os.Getpid()); len(left) != before {
+		t.Errorf("children are left: %v", left)
+	}
+}

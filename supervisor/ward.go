@@ -27,7 +27,8 @@ type ward struct {
 	lifeline *ipc.PipeFile
 	output   *output
 	ends     []*os.File // the child's ends of its pipes, until it has them
-	prefix   string     // of the lines it prints
+	spawned  <-chan error
+	prefix   string // of the lines it prints
 
 	lmu    sync.Mutex // orders writes to lifeline
 	cut    bool       // lifeline is closed
@@ -75,6 +76,15 @@ func (w *ward) closeEnds() {
 // start starts the child, which inherits the ends of its pipes and then the
 // given files. The caller abandons the ward after an error.
 func (w *ward) start(s *spawner, cpus []int, env []string, files ...*os.File) error {
+	if err := w.begin(s, cpus, env, files...); err != nil {
+		return err
+	}
+	return w.begun()
+}
+
+// begin is the first half of start: it returns while the child is forked. The
+// files must stay open until begun has returned.
+func (w *ward) begin(s *spawner, cpus []int, env []string, files ...*os.File) error {
 	exe, err := executable()
 	if err != nil {
 		return fmt.Errorf("supervisor: finding the executable: %w", err)
@@ -87,7 +97,13 @@ func (w *ward) start(s *spawner, cpus []int, env []string, files ...*os.File) er
 		ExtraFiles:  append(w.ends[:len(w.ends):len(w.ends)], files...),
 		SysProcAttr: sysProcAttr(),
 	}
-	if err := s.start(w.cmd, cpus); err != nil {
+	w.spawned = s.begin(w.cmd, cpus)
+	return nil
+}
+
+// begun waits for what begin has begun.
+func (w *ward) begun() error {
+	if err := <-w.spawned; err != nil {
 		return err
 	}
 	w.pid = w.cmd.Process.Pid

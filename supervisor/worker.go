@@ -24,6 +24,7 @@ type worker struct {
 	index       int
 	incarnation int
 	writer      uint32 // its number as a writer of extents
+	extent      uint32 // the first one, which it was given, and 1; 0 for none
 	cpus        []int
 	tasks       *ipc.PipeFile
 	bell        *wire.Bell

@@ -114,6 +114,7 @@ type Config struct {
 	Incarnation int
 	ParentPID   int
 	Writer      uint32   // number as a writer of extents
+	Extent      uint32   // its first one and 1, 0 where it takes one itself
 	CPUs        []int    // affinity mask, nil when not pinned
 	Board       string   // path, "" for none
 	RunDir      string   // the supervisor's folder in the run directory
