@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import multiprocessing
+import multiprocessing.shared_memory
 import statistics
 import subprocess
 import sys
@@ -168,15 +169,64 @@ def first(n):
     return statistics.median([float(subprocess.check_output(me)) for _ in range(n)])
 
 
-def start(n):
+def start(n, method="fork"):
     """n processes, started and waited for."""
+    context = multiprocessing.get_context(method)
     begin = clock()
-    processes = [multiprocessing.Process(target=nothing) for _ in range(n)]
+    processes = [context.Process(target=nothing) for _ in range(n)]
     for p in processes:
         p.start()
     for p in processes:
         p.join()
     return clock() - begin
+
+
+def put_all(q, n, size):
+    for i in range(n):
+        q.put(bytes(size) if size else i)
+
+
+def received(child, n, get):
+    """Seconds an item of n, but for the first, for which the child has to start."""
+    child.start()
+    get()
+    begin = clock()
+    for _ in range(n - 1):
+        get()
+    t = clock() - begin
+    child.join()
+    return t / (n - 1)
+
+
+def queue(n, size, of="Queue"):
+    q = multiprocessing.Queue(16 if size else 0) if of == "Queue" else multiprocessing.SimpleQueue()
+    return received(multiprocessing.Process(target=put_all, args=(q, n, size)), n, q.get)
+
+
+def send_all(conn, n, size):
+    body = bytes(size)
+    for _ in range(n):
+        conn.send_bytes(body)
+
+
+def pipe(n, size, duplex=True):
+    near, far = multiprocessing.Pipe(duplex)
+    with near, far:
+        return received(multiprocessing.Process(target=send_all, args=(far, n, size)), n, near.recv_bytes)
+
+
+def shared_memory(n, size):
+    m = multiprocessing.shared_memory.SharedMemory(create=True, size=size)
+    data = bytes(size)
+
+    def once():
+        m.buf[:size] = data
+
+    once()
+    t = median_of(n, once)
+    m.close()
+    m.unlink()
+    return t
 
 
 def idle():
@@ -259,7 +309,10 @@ def main():
         return
     loky = "loky" if importlib.util.find_spec("joblib") else ""
     print(sys.version.split()[0], loky, flush=True)
-    jobs = (apply, map, results, imap_peak, lock, contended, another, first, start, idle, script, echo, loky_map)
+    jobs = (
+        apply, map, results, imap_peak, lock, contended, another, first, start, idle, script, echo, loky_map,
+        queue, pipe, shared_memory,
+    )
     jobs = {f.__name__: f for f in jobs}
     for line in sys.stdin:
         job = json.loads(line)
