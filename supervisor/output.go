@@ -90,6 +90,9 @@ func newOutput(stdout, stderr *lineWriter) (*output, error) {
 	return o, nil
 }
 
+// say puts a line of the supervisor's own among those of standard error.
+func (o *output) say(line string) { o.sinks[0].write([]byte(line)) }
+
 // abort closes everything when the child could not be started.
 func (o *output) abort() {
 	o.closeChildEnds()

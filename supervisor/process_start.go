@@ -106,7 +106,7 @@ func (p *Process) start() (err error) {
 	if err != nil {
 		return errors.Join(err, tasksR.Close(), tasksW.Close())
 	}
-	p.w = ward{notices: noticesR, prefix: strings.ReplaceAll(p.o.Prefix, "{name}", p.name)}
+	p.w = ward{notices: noticesR, name: p.name, prefix: strings.ReplaceAll(p.o.Prefix, "{name}", p.name)}
 	p.logs = newLogPump(p.o.Logger)
 	stderr := p.o.Stderr
 	if stderr == nil {

@@ -71,7 +71,7 @@ func (p *core) launch(index, incarnation int) (*worker, error) {
 		return nil, err
 	}
 	w := &worker{
-		ward: ward{notices: noticesR, prefix: strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)},
+		ward: ward{notices: noticesR, name: fmt.Sprintf("worker %d", index), prefix: strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)},
 		core: p, index: index, incarnation: incarnation, writer: uint32(index) + 1, cpus: p.masks[index],
 		tasks: tasksW, exited: make(chan struct{}), known: make(map[string]uint32),
 		capacity: max(tasksW.Capacity(), smallestPipe),

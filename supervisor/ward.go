@@ -28,6 +28,7 @@ type ward struct {
 	output   *output
 	ends     []*os.File // the child's ends of its pipes, until it has them
 	spawned  <-chan error
+	name     string // for messages
 	prefix   string // of the lines it prints
 
 	lmu    sync.Mutex // orders writes to lifeline
@@ -108,6 +109,7 @@ func (w *ward) begun() error {
 	}
 	w.pid = w.cmd.Process.Pid
 	w.closeEnds() // it has its own copies
+	stops.add(w)
 	w.output.begin(strings.ReplaceAll(w.prefix, "{pid}", strconv.Itoa(w.pid)))
 	return nil
 }
@@ -150,6 +152,7 @@ func (w *ward) reap() {
 	w.cut = true
 	_ = w.lifeline.Close()
 	w.lmu.Unlock()
+	stops.remove(w)
 	_ = w.cmd.Wait() // its status is read by exitError
 }
 
