@@ -3,6 +3,7 @@ package child
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"yunta/child/wire"
 	"yunta/ipc"
@@ -59,7 +60,7 @@ func (h *logHandler) WithGroup(name string) slog.Handler {
 }
 
 func (h *logHandler) and(w withLog) slog.Handler {
-	return &logHandler{s: h.s, with: append(h.with[:len(h.with):len(h.with)], w)}
+	return &logHandler{s: h.s, with: append(slices.Clip(h.with), w)}
 }
 
 func logAttrs(attrs []slog.Attr) []wire.LogAttr {
@@ -79,10 +80,10 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	attrs := logAttrs(all)
-	for i := len(h.with) - 1; i >= 0; i-- {
-		switch w := h.with[i]; {
+	for _, v := range slices.Backward(h.with) {
+		switch w := v; {
 		case w.group == "":
-			attrs = append(w.attrs[:len(w.attrs):len(w.attrs)], attrs...)
+			attrs = append(slices.Clip(w.attrs), attrs...)
 		case len(attrs) > 0: // an empty group is left out, as slog has it
 			attrs = []wire.LogAttr{{Key: w.group, Kind: int(slog.KindGroup), Group: attrs}}
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,7 +120,7 @@ func (t *sentinelTable) all() []error {
 	t.Lock()
 	defer t.Unlock()
 	t.fill()
-	return t.list[:len(t.list):len(t.list)]
+	return slices.Clip(t.list)
 }
 
 func (t *sentinelTable) find(key string) error {
@@ -142,7 +143,7 @@ func (t *sentinelTable) add(err error) {
 }
 
 func sameError(a, b error) bool {
-	return reflect.TypeOf(a).Comparable() && a == b
+	return reflect.TypeOf(a).Comparable() && a == b //nolint:errorlint // the very same, whatever it wraps
 }
 
 func sentinelKey(err error) string { return reflect.TypeOf(err).String() + ":" + err.Error() }
@@ -170,8 +171,7 @@ func encodeError(stage Stage, err error) (b []byte) {
 		}
 	}()
 	r := remoteRecord{Type: reflect.TypeOf(err).String(), Message: err.Error(), Stage: uint8(stage)}
-	var inner *RemoteError // an error that already crossed keeps what it carries
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*RemoteError](err); ok {
 		r.Stack, r.Panic = inner.Stack, inner.Panic
 	}
 	for _, s := range sentinels.all() {
@@ -179,8 +179,7 @@ func encodeError(stage Stage, err error) (b []byte) {
 			r.Is = append(r.Is, sentinelKey(s))
 		}
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		r.Errno = uint64(errno)
 	}
 	return mustMarshal(r)

@@ -14,7 +14,7 @@ import (
 // ExitStatus is an error that an entry returns to end its process with that
 // status and without a word. Unlike os.Exit it lets functions given to [OnExit]
 // run. Python: sys.exit with a number.
-type ExitStatus int
+type ExitStatus int //nolint:errname // it is one first of all
 
 func (s ExitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 

@@ -229,7 +229,7 @@ func (s *server) over(c *chunk) error {
 	s.current.Store(nil)
 	c.ctx.end(context.Canceled)
 	if c.opened {
-		s.records.End()
+		_ = s.records.End() // a record that cannot be ended shows when the next is begun
 	}
 	s.ended = now()
 	c.slot.Elapsed.Store(uint64(s.ended - c.start))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -43,7 +44,7 @@ func AttachmentsOf(fds []int) *Attachments { return &Attachments{fds: fds} }
 func (a *Attachments) Files() []*os.File {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.files[:len(a.files):len(a.files)]
+	return slices.Clip(a.files)
 }
 
 // Close closes what was not sent elsewhere and what nobody has taken.

@@ -322,8 +322,7 @@ func TestConnDeadlines(t *testing.T) {
 		func() ([]byte, error) { n, err := b.RecvInto(buf); return buf[:n], err },
 		func() ([]byte, error) {
 			_, err := b.RecvInto(buf[:1])
-			var short *ShortBufferError
-			if errors.As(err, &short) {
+			if short, ok := errors.AsType[*ShortBufferError](err); ok {
 				return short.Message, nil
 			}
 			return nil, err

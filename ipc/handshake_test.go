@@ -251,8 +251,7 @@ func FuzzConn(f *testing.F) {
 			case 1:
 				n, rerr := a.RecvInto(buf)
 				got, err = buf[:n], rerr
-				var short *ShortBufferError
-				if errors.As(rerr, &short) {
+				if short, ok := errors.AsType[*ShortBufferError](rerr); ok {
 					got, err = short.Message, nil
 				}
 			default:

@@ -101,10 +101,8 @@ func wantLine(t *testing.T, r *bufio.Reader, want ...string) string {
 		t.Errorf("Python says %q, %v", line, err)
 		return ""
 	}
-	for _, w := range want {
-		if line == w {
-			return line
-		}
+	if slices.Contains(want, line) {
+		return line
 	}
 	if len(want) > 0 {
 		t.Errorf("Python says %q, want %q", line, want)

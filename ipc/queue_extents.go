@@ -188,7 +188,7 @@ func (f *queueFile) trim() {
 	if ok, err := f.putLock.TryLock(); !ok || err != nil {
 		return
 	}
-	defer f.putLock.Unlock()
+	defer func() { _ = f.putLock.Unlock() }() // it is held
 	kept := uint64(0)
 	unused, made := f.unused(qpos(f.tail.Load()))
 	for id := range made {

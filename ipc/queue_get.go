@@ -3,6 +3,7 @@ package ipc
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -41,7 +42,7 @@ func (q *Queue[T]) decode(payload []byte) (T, error) {
 func (f *queueFile) get(ctx context.Context, wait bool, sink func(payload []byte) error) error {
 	return f.use(func() error {
 		err := f.tryGet(ctx, sink)
-		if err == ErrEmpty && wait {
+		if wait && errors.Is(err, ErrEmpty) {
 			err = f.getLine.wait(ctx, f.gone, func() error { return f.tryGet(ctx, sink) }, ErrEmpty, f.notEmpty)
 		}
 		return err
@@ -87,7 +88,7 @@ func (f *queueFile) take(ctx context.Context, call func() error) error {
 		return lockFailed(ctx, err, ErrEmpty)
 	}
 	err := f.takeLocked(call)
-	if err == ErrEmpty {
+	if errors.Is(err, ErrEmpty) {
 		if closed {
 			return ErrClosed
 		}
@@ -98,7 +99,7 @@ func (f *queueFile) take(ctx context.Context, call func() error) error {
 }
 
 func (f *queueFile) takeLocked(call func() error) error {
-	defer f.getLock.Unlock()
+	defer func() { _ = f.getLock.Unlock() }() // it is held
 	return call()
 }
 

@@ -38,7 +38,7 @@ func (q *Queue[T]) Lease(ctx context.Context) (*Lease[T], error) {
 			return err
 		}
 		err := try()
-		if err == ErrEmpty {
+		if errors.Is(err, ErrEmpty) {
 			err = q.f.getLine.wait(ctx, q.f.gone, try, ErrEmpty, q.f.notEmpty)
 		}
 		if err != nil {

@@ -43,7 +43,7 @@ func dropBuffer(b *[]byte) {
 func (f *queueFile) put(ctx context.Context, wait bool, n int, fill func(dst []byte) (int, error)) error {
 	return f.use(func() error {
 		err := f.tryPut(ctx, n, fill)
-		if err == ErrFull && wait { // itself, no error that wraps it
+		if wait && errors.Is(err, ErrFull) {
 			err = f.putLine.wait(ctx, f.gone, func() error { return f.tryPut(ctx, n, fill) }, ErrFull, f.notFull)
 		}
 		return err
@@ -90,7 +90,7 @@ func lockFailed(ctx context.Context, err, not error) error {
 
 // putLocked holds the lock and gives it up.
 func (f *queueFile) putLocked(n int, fill func(dst []byte) (int, error)) error {
-	defer f.putLock.Unlock()
+	defer func() { _ = f.putLock.Unlock() }() // it is held
 	if f.closed.Load() != 0 {
 		return ErrClosed
 	}

@@ -78,7 +78,7 @@ func (l *line) wait(ctx context.Context, gone <-chan struct{}, try func() error,
 			v |= 1
 		}
 		step("about to sleep")
-		if err := try(); err != not { // not itself: no error that wraps it
+		if err := try(); err != not { //nolint:errorlint // not itself: no error that wraps it
 			return err
 		}
 		select {

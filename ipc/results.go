@@ -154,7 +154,7 @@ func (f *ResultFile) Sync() error {
 	if err := f.hold(); err != nil {
 		return err
 	}
-	defer f.letGo()
+	defer func() { _ = f.letGo() }() // only the mapping of a closed file may be left
 	return f.sync()
 }
 

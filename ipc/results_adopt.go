@@ -89,7 +89,7 @@ func (f *ResultFile) Spare() ([]ExtentRef, error) {
 	if err := f.hold(); err != nil {
 		return nil, err
 	}
-	defer f.letGo()
+	defer func() { _ = f.letGo() }() // only the mapping of a closed file may be left
 	var spare []ExtentRef
 	for at := int64(resultsBase); at < f.before; {
 		h, ok, err := f.extentAt(at)

@@ -53,7 +53,7 @@ func (e *writtenExtent) unmap() error {
 func (w *ResultWriter) take(n int) (writtenExtent, error) {
 	need := roundGrain(extentHeadBytes + int64(n))
 	if need > maxExtentSize {
-		return writtenExtent{}, w.f.failed(fmt.Errorf("%w: a record of %d bytes, limit %d", ErrTooLarge, n, int64(maxResult)))
+		return writtenExtent{}, w.f.failed(fmt.Errorf("%w: a record of %d bytes, limit %d", ErrTooLarge, n, maxResult))
 	}
 	size := max(need, w.fresh)
 	off, reg, err := w.f.grow(size, w.number)

@@ -59,7 +59,7 @@ func (f *ResultFile) walk(c *resultsCursor, copied bool, rec func(*Record) (bool
 		if err != nil {
 			return err
 		}
-		goOn := true
+		var goOn bool
 		switch {
 		case r != nil:
 			goOn, err = rec(r)
@@ -84,7 +84,7 @@ func (f *ResultFile) At(ref RecordRef) (Record, error) {
 	if err := f.hold(); err != nil {
 		return Record{}, err
 	}
-	defer f.letGo()
+	defer func() { _ = f.letGo() }() // only the mapping of a closed file may be left
 	fi, err := f.file.Stat()
 	if err != nil {
 		return Record{}, f.failed(err)

@@ -161,7 +161,7 @@ func (w *ResultWriter) Room(n int) ([]byte, error) {
 	case !w.open:
 		return nil, errNotBegun
 	case n < 0 || int64(n) > maxResult:
-		return nil, w.f.failed(fmt.Errorf("%w: a payload of %d bytes, limit %d", ErrTooLarge, n, int64(maxResult)))
+		return nil, w.f.failed(fmt.Errorf("%w: a payload of %d bytes, limit %d", ErrTooLarge, n, maxResult))
 	}
 	if w.cur.room()-w.head < n {
 		if err := w.f.guard(func() error { return w.move(n) }); err != nil {

@@ -93,7 +93,7 @@ func (c *Condition) Wait(ctx context.Context) error {
 		return c.lock.h.errorf("wait", err)
 	}
 	defer lf.done()
-	if _, err := c.owned("wait"); err != nil {
+	if err := c.owned("wait"); err != nil {
 		return err
 	}
 	return f.guard(func() error { return c.wait(ctx, f, lf) })
@@ -193,7 +193,7 @@ func (c *Condition) mend(ctx context.Context, f, lf *sharedFile) error {
 // only with ok true; when the context has ended, ok is asked once more. Otherwise it is [Condition.Wait], which
 // it returns the errors of.
 func (c *Condition) WaitFor(ctx context.Context, ok func() bool) error {
-	if _, err := c.owned("wait"); err != nil {
+	if err := c.owned("wait"); err != nil {
 		return err
 	}
 	for !ok() {
@@ -221,7 +221,7 @@ func (c *Condition) Notify(n int) error {
 		return c.h.errorf("notify", err)
 	}
 	defer f.done()
-	if _, err := c.owned("notify"); err != nil {
+	if err := c.owned("notify"); err != nil {
 		return err
 	}
 	return f.guard(func() error { f.notify(n); return nil })
@@ -230,18 +230,18 @@ func (c *Condition) Notify(n int) error {
 // NotifyAll wakes everybody who waits: see [Condition.Notify].
 func (c *Condition) NotifyAll() error { return c.Notify(maxWaiters) }
 
-// owned returns the lock's file if this process owns it.
-func (c *Condition) owned(doing string) (*sharedFile, error) {
+// owned reports an error if this process does not own the lock.
+func (c *Condition) owned(doing string) error {
 	lf := c.lock.h.file.Load()
 	if lf == closedFile {
-		return nil, c.lock.h.errorf(doing, ErrClosed)
+		return c.lock.h.errorf(doing, ErrClosed)
 	}
 	owns := false
 	err := lf.guard(func() error { owns = ownerOf(lf.word.Load()) == lf.me; return nil })
 	if err == nil && !owns {
 		err = lf.errorf(doing, ErrNotOwner)
 	}
-	return lf, err
+	return err
 }
 
 // File returns the absolute path of the condition's file.

@@ -279,7 +279,7 @@ func (c *commands) idle(b *testing.B, args ...string) float64 {
 		b.Fatal(err)
 	}
 	most := 0.0
-	for _, pid := range strings.Fields(line) {
+	for pid := range strings.FieldsSeq(line) {
 		most = max(most, ownMemory(pid))
 	}
 	in.Close()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,9 +110,7 @@ func (p *python) asked(job string, a args) func(*testing.B) float64 {
 func (p *python) ask(b *testing.B, job string, a args) float64 {
 	b.Helper()
 	m := args{"job": job}
-	for k, v := range a {
-		m[k] = v
-	}
+	maps.Copy(m, a)
 	line, err := json.Marshal(m)
 	if err != nil {
 		b.Fatal(err)

@@ -243,7 +243,7 @@ func TestOnProgress(t *testing.T) {
 			defer mu.Unlock()
 			last := 0
 			for _, s := range steps {
-				if s.done <= last || s.total != n && !(streamed && s.total == -1) {
+				if s.done <= last || s.total != n && (!streamed || s.total != -1) {
 					t.Errorf("%s: %v", what, steps)
 					break
 				}

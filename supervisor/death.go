@@ -150,7 +150,7 @@ func (w *worker) died(startErr error) {
 func (p *core) bury(c *chunk, exit *ExitError) {
 	c.mu.Lock() // its arguments may still be being encoded
 	//lint:ignore SA2001 only waited for
-	c.mu.Unlock()
+	c.mu.Unlock() //nolint:staticcheck // only waited for
 	p.mu.Lock()
 	c.word.Take(0) // or a thief would deal again what is given back here
 	st := c.word.Load()
@@ -178,7 +178,7 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 	if !unfinished || orphan {
 		return
 	}
-	if err == error(exit) {
+	if err == error(exit) { //nolint:errorlint // the very same
 		e := *exit
 		e.Ran = time.Since(began)
 		err = &e

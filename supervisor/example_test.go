@@ -59,8 +59,7 @@ func ExampleMap() {
 	defer pool.Terminate()
 	inverses, err := supervisor.Map(ctx, pool, invert, []int{4, 0, 2})
 	fmt.Println(inverses, errors.Is(err, errZero))
-	var failed *supervisor.MapError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*supervisor.MapError](err); ok {
 		for _, e := range failed.Errors {
 			fmt.Printf("%d of %d: task %d: %v\n", len(failed.Errors), failed.Total, e.Index, e.Err)
 		}

@@ -104,7 +104,7 @@ func (g *Group) Terminate(ctx context.Context, id string) error {
 		return err
 	case <-ctx.Done():
 		run.kill()
-		<-ended
+		<-ended //nolint:errcheck // why it was killed says more
 		return context.Cause(ctx)
 	}
 }

@@ -393,10 +393,10 @@ func TestPolicyBackoff(t *testing.T) {
 	t.Parallel()
 	o := GroupOptions{Intensity: 100, Backoff: Backoff{Min: 100 * time.Millisecond, Max: time.Second, Reset: time.Minute}}
 	y := newPlay(t, o, "a", "b").begin()
-	for i, want := range []time.Duration{75, 150, 300, 600, 750, 750} { // of 100, 200 ...; half of the half is taken off
+	for i, ms := range []int{75, 150, 300, 600, 750, 750} { // of 100, 200 ...; half of the half is taken off
 		y.down("a", errPlay)
 		y.is("a* b+")
-		want *= time.Millisecond
+		want := time.Duration(ms) * time.Millisecond
 		if e := y.p.events[len(y.p.events)-1]; e.Kind != ChildRestarting || e.Delay != want || e.Incarnation != i+2 {
 			t.Errorf("failure %d: %+v, want a delay of %v", i+1, e, want)
 		}
@@ -634,11 +634,11 @@ func (y *play) random(r *rand.Rand) {
 func TestHeart(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
-	at := func(d time.Duration) time.Time { return start.Add(d * time.Second) }
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	for _, row := range []struct {
 		name      string
-		now, last time.Duration // in seconds since the first check was due
-		next      time.Duration
+		now, last int // in seconds since the first check was due
+		next      int
 	}{
 		{"silent", 0, -10, 0},
 		{"a little late", 5, -10, 0},
@@ -651,8 +651,8 @@ func TestHeart(t *testing.T) {
 		if first := h.begin(at(-10)); first != 10*time.Second {
 			t.Errorf("first check after %v", first)
 		}
-		if _, next := h.check(at(row.now), at(row.last)); next != row.next*time.Second {
-			t.Errorf("%s: next check after %v, want %v s", row.name, next, int(row.next))
+		if _, next := h.check(at(row.now), at(row.last)); next != time.Duration(row.next)*time.Second {
+			t.Errorf("%s: next check after %v, want %v s", row.name, next, row.next)
 		}
 	}
 }

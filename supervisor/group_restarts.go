@@ -25,7 +25,7 @@ type Backoff struct {
 	Reset time.Duration
 }
 
-// NoJitter, for [Backoff].Jitter, makes the delays exact.
+// NoJitter makes, as a [Backoff]'s Jitter, the delays exact.
 const NoJitter = -1.0
 
 func (b Backoff) withDefaults(period time.Duration) (Backoff, error) {

@@ -91,7 +91,7 @@ const (
 	Unlimited = time.Duration(-2)
 )
 
-// NoRestarts, for [GroupOptions].Intensity, gives up at the first restart.
+// NoRestarts as a group's Intensity gives up at the first restart.
 const NoRestarts = -1
 
 // ChildSpec says what a child of a [Group] is and how it is kept. Erlang: the

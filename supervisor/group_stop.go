@@ -206,7 +206,7 @@ func (in *incarnation) request(ctx context.Context) error {
 		}
 	}
 	if in.startErr != nil {
-		return nil
+		return nil //nolint:nilerr // there is nothing to stop
 	}
 	if a, ok := in.child.(asker); ok {
 		a.ask()

@@ -43,7 +43,7 @@ type job struct {
 	cause    error           // why the job was ended early
 	over     bool
 	finished chan struct{}
-	ctx      context.Context // a goroutine pool's tasks run under it
+	ctx      context.Context //nolint:containedctx // a goroutine pool's tasks run under it
 	cancel   context.CancelFunc
 	report   sync.Mutex // held while progress is reported
 	reported int        // done, when it last was

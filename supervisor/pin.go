@@ -62,7 +62,7 @@ func (p Pin) masks(n int) ([][]int, error) {
 	switch p.mode {
 	case pinAuto:
 		if n > len(usable) || affinity.Supported() != nil {
-			return out, nil
+			return out, nil //nolint:nilerr // what cannot be had is not asked for
 		}
 		fallthrough
 	case pinCores:

@@ -8,7 +8,7 @@ func ownPeakRSS() int64 {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) != nil {
 		return 0
 	}
-	return int64(ru.Maxrss) * rssUnit
+	return int64(ru.Maxrss) * rssUnit //nolint:unconvert // it has 32 bits in some systems
 }
 
 // peakRSS reads that of a process that ended, in bytes; 0 unknown. A process
@@ -16,7 +16,7 @@ func ownPeakRSS() int64 {
 // and then called exec starts with the parent's peak in its account, so
 // nothing is known of one that stayed below what it inherited.
 func peakRSS(ru *syscall.Rusage, inherited int64) int64 {
-	if peak := int64(ru.Maxrss) * rssUnit; peak > inherited {
+	if peak := int64(ru.Maxrss) * rssUnit; peak > inherited { //nolint:unconvert // it has 32 bits in some systems
 		return peak
 	}
 	return 0

@@ -1,11 +1,13 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"yunta/child"
 	"yunta/child/wire"
@@ -174,6 +176,8 @@ func (w *worker) configure() error {
 		w.config = frame // more than the pipe holds: sent once the child reads
 		return nil
 	}
-	_, err = w.tasks.Write(frame)
+	if _, err = w.tasks.Write(frame); errors.Is(err, syscall.EPIPE) {
+		return nil // it is dead already, which its own goroutine sees
+	}
 	return err
 }

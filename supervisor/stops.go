@@ -2,12 +2,9 @@ package supervisor
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // stopPace is how often living children are asked whether they were stopped.
@@ -90,11 +87,4 @@ func (w *ward) tellStop() {
 		why = ": it wants to set up the terminal, which is not its own"
 	}
 	w.output.say(fmt.Sprintf("yunta: %s (pid %d) is stopped by %s%s; it goes on after SIGCONT\n", w.name, w.pid, signalName(sig), why))
-}
-
-func signalName(sig syscall.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return name
-	}
-	return strings.ToUpper(sig.String())
 }

@@ -24,3 +24,10 @@ func stoppedBy(pid int) syscall.Signal {
 	const words = 3*4 + (unsafe.Sizeof(uintptr(0)) - 4)
 	return syscall.Signal(*(*int32)(unsafe.Add(unsafe.Pointer(&info), words+8)))
 }
+
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return sig.String()
+}

@@ -9,3 +9,5 @@ import "syscall"
 const tellsStops = false
 
 func stoppedBy(int) syscall.Signal { return 0 }
+
+func signalName(sig syscall.Signal) string { return sig.String() }

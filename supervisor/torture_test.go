@@ -178,8 +178,7 @@ func count(b []bool) (n int) {
 // checkMap checks that each result is right, or zero and accounted for.
 func (x *torment) checkMap(what string, got []int, err error, also ...error) {
 	missing := make([]bool, len(got))
-	var m *supervisor.MapError
-	if errors.As(err, &m) {
+	if m, ok := errors.AsType[*supervisor.MapError](err); ok {
 		for _, e := range m.Errors {
 			if !excused(e, also...) {
 				x.t.Errorf("%s: %v", what, e)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,7 +96,7 @@ func (w *ward) begin(s *spawner, cpus []int, env []string, files ...*os.File) er
 		Path: exe, Args: []string{os.Args[0]},
 		Env:    childEnv(env, wire.Marker(int(w.ends[0].Fd()))),
 		Stdout: w.output.childStdout, Stderr: w.output.childStderr, // Stdin: /dev/null
-		ExtraFiles:  append(w.ends[:len(w.ends):len(w.ends)], files...),
+		ExtraFiles:  append(slices.Clip(w.ends), files...),
 		SysProcAttr: sysProcAttr(),
 	}
 	w.spawned = s.begin(w.cmd, cpus)

@@ -15,5 +15,5 @@ func Marker(fd int) string {
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return ""
 	}
-	return fmt.Sprintf("%d:%x:%x", Version, uint64(st.Dev), uint64(st.Ino))
+	return fmt.Sprintf("%d:%x:%x", Version, uint64(st.Dev), uint64(st.Ino)) //nolint:unconvert // they are not the same everywhere
 }

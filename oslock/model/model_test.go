@@ -118,7 +118,7 @@ func check(ctx context.Context, t *testing.T, r run) string {
 		return string(out)
 	}
 	args := []string{"-a"}
-	for _, d := range strings.Fields(r.set) {
+	for d := range strings.FieldsSeq(r.set) {
 		args = append(args, "-D"+d)
 	}
 	if said := do("spin", append(args, source)...); strings.Contains(said, "Error") {
