@@ -61,6 +61,15 @@ func (e Entry[A, R]) Bind(arg A) Call {
 			d.prepare()
 			return d.args.Append(nil, arg)
 		},
+		plain: func() ([]byte, error) {
+			d.prepare()
+			b, err := d.args.Append(nil, arg)
+			if err != nil {
+				return nil, err
+			}
+			return d.args.Inner(b), nil
+		},
+		foreign: d.foreign,
 		attach: func(files *ipc.Attachments) ([]byte, error) {
 			d.prepare()
 			return d.args.AppendAttached(nil, arg, files)
@@ -89,10 +98,12 @@ func (e Entry[A, R]) must() *entry[A, R] {
 
 // Call is an entry bound to an argument. The zero Call does nothing.
 type Call struct {
-	name   string
-	encode func() ([]byte, error)
-	attach func(*ipc.Attachments) ([]byte, error)
-	run    func(ctx context.Context) error
+	name    string
+	encode  func() ([]byte, error)
+	plain   func() ([]byte, error)
+	attach  func(*ipc.Attachments) ([]byte, error)
+	run     func(ctx context.Context) error
+	foreign bool
 }
 
 // IsZero reports whether the call does nothing.
@@ -133,8 +144,9 @@ func (c Call) Argument(files *ipc.Attachments) ([]byte, error) {
 
 // entry is the typed half of a table row.
 type entry[A, R any] struct {
-	name string
-	f    func(context.Context, A) (R, error)
+	name    string
+	f       func(context.Context, A) (R, error)
+	foreign bool // f only says that it is not here
 
 	once sync.Once // codecs are made on first use: a program may register more than it calls
 	args *wire.Values[A]

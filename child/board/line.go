@@ -33,6 +33,12 @@ type Line struct {
 // OpenLine opens line i of the board at path for the process that it is about. The CPU that the
 // calling thread is tied to, if it is a single one, is noted.
 func OpenLine(path string, i int) (*Line, error) {
+	cpus, _ := affinity.Thread()
+	return OpenLineFor(path, i, os.Getpid(), cpus)
+}
+
+// OpenLineFor is OpenLine on behalf of another process, tied to the given CPUs, that cannot write its line itself.
+func OpenLineFor(path string, i, pid int, cpus []int) (*Line, error) {
 	b, err := open(path, true)
 	if err != nil {
 		return nil, err
@@ -43,10 +49,10 @@ func OpenLine(path string, i int) (*Line, error) {
 	}
 	l := &Line{board: b, words: b.line(i)}
 	cpu := -1
-	if cpus, err := affinity.Thread(); err == nil && len(cpus) == 1 {
+	if len(cpus) == 1 {
 		cpu = cpus[0]
 	}
-	l.who = uint64(uint32(os.Getpid())) | uint64(uint16(cpu+1))<<32
+	l.who = uint64(uint32(pid)) | uint64(uint16(cpu+1))<<32
 	if err := mapped.Guard(func() error { l.reset(); return nil }); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("board: line %d: %w", i, err)

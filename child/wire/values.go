@@ -25,6 +25,14 @@ func ValuesFor[T any]() *Values[T] {
 	return &Values[T]{codec: c, bare: c.Delimited(), ordered: c.Ordered()}
 }
 
+// Wrapped returns the Values of the same type that wraps all values: what
+// another program made of them may be anything.
+func (v *Values[T]) Wrapped() *Values[T] {
+	w := *v
+	w.bare = false
+	return &w
+}
+
 // wrapHead is the size in bytes of a bin 32 head.
 const wrapHead = 5
 
@@ -147,6 +155,10 @@ func Wrap(dst, body []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
 	return append(dst, body...)
 }
+
+// SetLength makes the head that Wrap put at the beginning of b say that n bytes
+// follow.
+func SetLength(b []byte, n int) { binary.BigEndian.PutUint32(b[1:], uint32(n)) }
 
 // Split returns the contents of a bin 32 and what follows it.
 func Split(src []byte) (one, rest []byte, err error) {

@@ -73,6 +73,15 @@ const (
 	KindBeat      = 18 // notices: a process's entry gets on with its work
 )
 
+// Frame kinds that only the plain protocol has.
+const (
+	KindTask   = 19 // tasks: PlainTask, then the beginning of the argument
+	KindPiece  = 20 // both ways: what follows of an argument, a result or an error
+	KindBegun  = 21 // notices: the number of the task that begins
+	KindResult = 22 // notices: PlainAnswer, then the beginning of the result
+	KindRaised = 23 // notices: PlainAnswer, then the beginning of a remote error
+)
+
 // Record kinds in the result file.
 const (
 	RecordValues = 1 // results, encoded back to back
