@@ -94,6 +94,9 @@ func (w *worker) died(startErr error) {
 	}
 	asked := w.asked
 	w.wmu.Unlock()
+	if w.relay != nil {
+		w.relay.end()
+	}
 	w.finish()
 	close(w.exited)
 
@@ -153,9 +156,12 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 	c.mu.Unlock() //nolint:staticcheck // only waited for
 	p.mu.Lock()
 	c.word.Take(0) // or a thief would deal again what is given back here
-	st := c.word.Load()
-	unbegun := Span{c.lo + min(st.Next, c.n), c.lo + c.n}
-	c.n = min(st.Next, c.n)
+	next := c.word.Load().Next
+	if r := c.w.relay; r != nil && c.stopped != next-1 && r.unbegun(c) {
+		next-- // it was on its way
+	}
+	unbegun := Span{c.lo + min(next, c.n), c.lo + c.n}
+	c.n = min(next, c.n)
 	p.giveBack(c.job, unbegun.From, unbegun.To)
 	began := c.dealt
 	if !c.seenAt.IsZero() {

@@ -8,6 +8,10 @@ func SetTestHookStart(f func(index, incarnation int) error) (restore func()) {
 	return func() { testHookStart = old }
 }
 
+// WatchesExit reports whether the end of a worker's process is seen even if its
+// pipes stay open.
+const WatchesExit = watchesExit
+
 // CoresTaken is how many workers count as pinned to a core.
 func CoresTaken() (n int) {
 	cores.mu.Lock()

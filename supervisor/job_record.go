@@ -22,6 +22,19 @@ func (t *typedJob[A, R]) digest(i int) (d [sha256.Size]byte, ok bool) {
 	return t.arg.Digest(t.arg.Inner(b)), true
 }
 
+func (t *typedJob[A, R]) digestOf(argument []byte) [sha256.Size]byte { return t.arg.Digest(argument) }
+
+func (t *typedJob[A, R]) statusOf(result []byte) ipc.RecordStatus {
+	var r R
+	if _, ok := any(r).(child.Succeeder); !ok || t.decodeOne(&r, result) != nil {
+		return ipc.RecordSucceeded
+	}
+	if any(r).(child.Succeeder).Succeeded() {
+		return ipc.RecordSucceeded
+	}
+	return ipc.RecordUnsuccessful
+}
+
 // encoded is an argument's encoding, with what the wire puts around it.
 func (t *typedJob[A, R]) encoded(dst []byte, arg A) (b []byte, err error) {
 	defer func() {

@@ -8,6 +8,7 @@ import (
 
 	"yunta/child"
 	"yunta/child/wire"
+	"yunta/ipc"
 )
 
 // typed is the half of a job that knows the types of its entry. Indices are
@@ -29,6 +30,12 @@ type typed interface {
 	forget(lo, n int)
 	// run calls the entry here, for a worker of a goroutine pool.
 	run(ctx context.Context, j *job, w *twin, i int) error
+	// digestOf is digest for an argument that is encoded already, unwrapped.
+	digestOf(argument []byte) [sha256.Size]byte
+	// statusOf is how an encoded result, unwrapped, is recorded.
+	statusOf(result []byte) ipc.RecordStatus
+	// isForeign reports whether only another program has the entry.
+	isForeign() bool
 	// contiguous returns how many tasks from lo on, up to n, lie side by side.
 	contiguous(lo, n int) int
 }
@@ -52,16 +59,22 @@ type typedJob[A, R any] struct {
 	arg  *wire.Values[A]
 	res  *wire.Values[R]
 
+	foreign bool
 	scratch []byte // of digest, which one goroutine at a time calls
 }
 
 func newTyped[A, R any](p *Pool, e child.Entry[A, R]) *typedJob[A, R] {
-	t := &typedJob[A, R]{f: e.Func(), mask: -1}
+	t := &typedJob[A, R]{f: e.Func(), foreign: e.IsForeign(), mask: -1}
 	if p.core.o.Model == Processes || p.core.ledger != nil {
 		t.arg, t.res = e.Codecs()
 	}
+	if p.core.o.Command != nil {
+		t.arg, t.res = t.arg.Wrapped(), t.res.Wrapped()
+	}
 	return t
 }
+
+func (t *typedJob[A, R]) isForeign() bool { return t.foreign }
 
 func (t *typedJob[A, R]) contiguous(lo, n int) int {
 	t.ring.RLock()

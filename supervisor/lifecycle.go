@@ -90,7 +90,9 @@ func (p *core) ready(w *worker) {
 	if w.state == stateStarting {
 		_ = p.board.Serving(w.index) // for onlookers only
 		w.state = stateReady
-		p.failedStarts[w.index] = failedStarts{}
+		if w.relay == nil { // else when it has begun a task: it may say anything
+			p.failedStarts[w.index] = failedStarts{}
+		}
 	}
 	all := true
 	for _, o := range p.workers[:p.unstarted] {
@@ -147,9 +149,16 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, di
 	}
 	replace := p.state == poolOpen || p.state == poolClosing && !p.leaving
 	attempts, broken, killed := 0, false, false
+	if w.relay != nil && died && !w.relay.proved.Load() {
+		unready = true // or one that ends whenever it is ready would be started for ever
+		if startErr == nil {
+			startErr = exit
+		}
+	}
 	if unready {
 		f := &p.failedStarts[w.index]
-		killed = (exit.Signal == syscall.SIGKILL || exit.Signal == syscall.SIGTERM) && !errors.Is(startErr, errLateHello)
+		_, late := errors.AsType[lateError](startErr)
+		killed = (exit.Signal == syscall.SIGKILL || exit.Signal == syscall.SIGTERM) && !late && w.broke == nil
 		if killed {
 			f.killed++
 		} else {

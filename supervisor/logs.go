@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,21 +47,41 @@ func (l *logPump) put(body []byte, from ...slog.Attr) error {
 	if err := wire.Parse(body, &w); err != nil {
 		return err
 	}
+	attrs := make([]slog.Attr, 0, len(w.Attrs))
+	for _, a := range w.Attrs {
+		attrs = append(attrs, a.Attr())
+	}
+	l.take(w, from, attrs)
+	return nil
+}
+
+// putPlain is put for a worker that speaks the plain protocol.
+func (l *logPump) putPlain(body []byte, from ...slog.Attr) error {
+	var w wire.PlainLog
+	if err := wire.Parse(body, &w); err != nil {
+		return err
+	}
+	attrs := make([]slog.Attr, 0, len(w.Attrs))
+	for _, key := range slices.Sorted(maps.Keys(w.Attrs)) {
+		attrs = append(attrs, slog.Any(key, w.Attrs[key]))
+	}
+	l.take(wire.Log{Time: time.Unix(0, w.Time), Level: w.Level, Message: w.Message, Entry: w.Entry}, from, attrs)
+	return nil
+}
+
+func (l *logPump) take(w wire.Log, from, attrs []slog.Attr) {
 	r := slog.NewRecord(w.Time, slog.Level(w.Level), w.Message, 0)
 	r.AddAttrs(from...)
 	if w.Entry != "" {
 		r.AddAttrs(slog.String("entry", w.Entry))
 	}
-	for _, a := range w.Attrs {
-		r.AddAttrs(a.Attr())
-	}
+	r.AddAttrs(attrs...)
 	l.once.Do(func() { go l.serve() })
 	select {
 	case l.in <- r:
 	default:
 		l.lost.Add(1)
 	}
-	return nil
 }
 
 func (l *logPump) serve() {

@@ -196,7 +196,7 @@ func (p *core) spin(j *job) {
 	defer p.letGo()
 	p.mu.Lock()
 	c := j.only
-	ok := c != nil && p.inFlight == 1 && !c.gone && c.w.state == stateReady && (c.w.cpus == nil || len(c.w.cpus) > 1 || affinity.CurrentCPU() != c.w.cpus[0])
+	ok := c != nil && c.w.relay == nil && p.inFlight == 1 && !c.gone && c.w.state == stateReady && (c.w.cpus == nil || len(c.w.cpus) > 1 || affinity.CurrentCPU() != c.w.cpus[0])
 	if ok {
 		// Under the lock: a moment later the slot may be another chunk's, whose
 		// end nobody would be told of.

@@ -6,26 +6,24 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
-	"slices"
 	"time"
 
 	"yunta/child"
 	"yunta/child/wire"
 	"yunta/ipc"
-	"yunta/oslock/mapped"
 )
 
 // serve reads what a worker has to say until it is gone, and keeps it busy.
 func (w *worker) serve() {
 	p := w.core
 	frames := ipc.NewFrameReader(w.notices, wire.MaxFrame)
-	timer := time.AfterFunc(helloTimeout, w.kill)
+	timer := time.AfterFunc(p.o.StartTimeout, w.kill)
 	if w.config != nil {
 		_, _ = w.tasks.Write(w.config) // fails when the child is dead, which shows below
 		w.config = nil
 	}
 	var startErr error
-	hello := false
+	hello, up := false, false // up: nobody waits for it any more
 	var slots []uint32
 	var err error
 	for {
@@ -35,11 +33,24 @@ func (w *worker) serve() {
 		}
 		switch body[0] {
 		case wire.KindHello:
-			timer.Stop()
-			hello = true
-			startErr = checkHello(body)
-			err = startErr
+			if w.relay != nil {
+				startErr = w.relay.greeted(body, hello)
+				up = !p.o.Initializer.IsZero() // which may take as long as it likes
+			} else {
+				startErr = checkHello(body)
+				up = true
+			}
+			if up {
+				timer.Stop()
+			}
+			hello, err = true, startErr
 		case wire.KindReady:
+			if w.relay != nil && !hello {
+				err = fmt.Errorf("%w: ready without a hello", wire.ErrProtocol)
+				break
+			}
+			up = true
+			timer.Stop()
 			p.ready(w)
 			runtime.Gosched() // NewPool waits, see below
 			continue
@@ -48,8 +59,16 @@ func (w *worker) serve() {
 			if startErr = e; derr != nil {
 				startErr = derr
 			}
+			if w.relay != nil {
+				err = startErr // it need not end by itself
+				break
+			}
 			continue
-		case wire.KindRetired, wire.KindFull:
+		case wire.KindFull, wire.KindRetired:
+			if w.relay != nil {
+				err = w.relay.outgrown(body)
+				break
+			}
 			if body[0] == wire.KindFull {
 				p.retire(w)
 			} else if slots, err = wire.ParseSlots(slots, body); err != nil {
@@ -67,8 +86,17 @@ func (w *worker) serve() {
 			runtime.Gosched()
 			continue
 		case wire.KindLog:
-			err = p.logs.put(body, slog.Int("worker", w.index), slog.Int("pid", w.pid))
+			from := []slog.Attr{slog.Int("worker", w.index), slog.Int("pid", w.pid)}
+			if w.relay != nil {
+				err = p.logs.putPlain(body, from...)
+			} else {
+				err = p.logs.put(body, from...)
+			}
 		default:
+			if w.relay != nil && hello {
+				err = w.relay.hear(body)
+				break
+			}
 			err = fmt.Errorf("%w: kind %d from a child", wire.ErrProtocol, body[0])
 		}
 		if err != nil {
@@ -81,11 +109,18 @@ func (w *worker) serve() {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		w.broke = err
 	}
-	late := !timer.Stop() && !hello
-	if startErr == nil && !hello {
-		if startErr = errNoHello; late {
-			startErr = errLateHello
-		}
+	late := !timer.Stop() && !up
+	if w.relay != nil && w.broke == nil && !late && w.relay.runsOn() {
+		w.broke = errRunsOn
+	}
+	switch {
+	case startErr != nil:
+	case w.relay != nil:
+		startErr = w.relay.whyNotUp(hello, up, late)
+	case !hello && late:
+		startErr = lateHello(p.o.StartTimeout)
+	case !hello:
+		startErr = errNoHello
 	}
 	w.died(startErr)
 }
@@ -104,10 +139,16 @@ func checkHello(body []byte) error {
 }
 
 // Why a child that never said hello was given up.
-var (
-	errNoHello   = errors.New("supervisor: child did not say hello: did main call child.Main first?")
-	errLateHello = fmt.Errorf("%w within %v", errNoHello, helloTimeout)
-)
+var errNoHello = errors.New("supervisor: child did not say hello: did main call child.Main first?")
+
+// lateError is a start that took too long.
+type lateError struct{ error }
+
+func (e lateError) Unwrap() error { return e.error }
+
+func lateHello(after time.Duration) error {
+	return lateError{fmt.Errorf("%w within %v", errNoHello, after)}
+}
 
 // finish copies out what retired chunks left and frees their slots.
 func (p *core) finish(w *worker, slots []uint32) {
@@ -203,130 +244,13 @@ func (p *core) drop(w *worker, c *chunk) {
 		w.out = nil
 	}
 	w.pipeBytes -= c.bytes
-	if c.hasExtent {
+	if c.hasExtent || w.relay != nil {
 		p.argumentBytes -= c.length
 	}
 	w.bySlot[c.slot] = nil
 	w.free = append(w.free, c.slot)
 	p.inFlight--
 }
-
-// failure is a task of a chunk that came back as an error.
-type failure struct {
-	index int
-	err   error
-	final bool // trying again cannot help
-}
-
-// harvest copies out the results that a chunk has committed since the last
-// time. last says that there will be no more.
-func (p *core) harvest(c *chunk, last bool, t *tally) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over {
-		return // whoever found it among the outstanding ones came too late
-	}
-	c.over = last
-	from, n := c.got, 0
-	c.bad = nil
-	err := c.broken
-	if err == nil {
-		err = mapped.Guard(func() error {
-			var err error
-			from, n, err = c.read()
-			return err
-		})
-		if c.broken = err; err != nil {
-			// After a fault more may be noted than was returned.
-			c.got = from + n
-			c.bad = slices.DeleteFunc(c.bad, func(f failure) bool { return f.index >= c.lo+c.got })
-		}
-	}
-	if err != nil && last {
-		// What the records cannot be made to say is lost, and said to be.
-		st := c.word.Load()
-		for ; c.got < min(st.Next, c.size); c.got++ {
-			c.bad = append(c.bad, failure{c.lo + c.got, fmt.Errorf("supervisor: its result cannot be read: %w", err), true})
-			n++
-		}
-	}
-	if last && c.reading {
-		// An error leaves references to extents, which come back when their
-		// writer goes.
-		_ = c.reader.Done()
-	}
-	if c.orphan || n == 0 {
-		return
-	}
-	t.back += n
-	// Good runs lie between what is bad.
-	lo := c.lo + from
-	for _, f := range c.bad {
-		t.good(c.job, lo, f.index-lo)
-		lo = f.index + 1
-		t.failures = append(t.failures, lost{c, f})
-	}
-	t.good(c.job, lo, c.lo+from+n-lo)
-}
-
-// read decodes the records that came since the last call: results from task
-// from on, n of them. The chunk's mutex is held.
-func (c *chunk) read() (from, n int, err error) {
-	from = c.got
-	if !c.reading {
-		first := ipc.Ref(c.word.First.Load())
-		if first == 0 {
-			return from, 0, nil
-		}
-		c.w.core.extents.ReadRecords(&c.reader, first)
-		c.reading = true
-	}
-	for {
-		kind, count, body, ok, err := c.reader.Next()
-		if err != nil || !ok {
-			return from, n, err
-		}
-		if count > c.size-c.got {
-			return from, n, fmt.Errorf("%w: %d results for %d tasks", ipc.ErrCorrupt, c.got+count, c.size)
-		}
-		lo := c.lo + c.got
-		c.got += count
-		n += count
-		if c.orphan {
-			continue
-		}
-		switch kind {
-		case wire.RecordValues:
-			c.job.typed.decode(lo, count, body, c)
-		case wire.RecordErrors:
-			for i := range count {
-				e, rest, err := child.DecodeError(body)
-				if e == nil {
-					e = child.LocalError(child.StageDecodeResult, err)
-				}
-				body = rest
-				c.bad = append(c.bad, failure{lo + i, e, e.Stage == child.StageEncodeResult && !e.Panic})
-			}
-		default:
-			return from, n, fmt.Errorf("%w: record of kind %d", ipc.ErrCorrupt, kind)
-		}
-		// A task that was told to stop failed, whatever it still returned.
-		if c.stopped >= 0 && c.stopped < c.got && c.stopped >= c.got-count {
-			i := c.lo + c.stopped
-			if len(c.bad) > 0 && c.bad[len(c.bad)-1].index == i {
-				c.bad = c.bad[:len(c.bad)-1]
-			}
-			c.job.typed.forget(i, 1)
-			c.bad = append(c.bad, failure{i, c.stop, false})
-		}
-	}
-}
-
-// refuse takes note of a result that cannot be decoded.
-func (c *chunk) refuse(i int, err error) { c.bad = append(c.bad, failure{i, err, true}) }
-
-// passed gives the memory of what was copied out back.
-func (c *chunk) passed(n int) { c.reader.Passed(n) }
 
 // failed decides what a failed attempt at a task leads to.
 func (p *core) failed(c *chunk, f failure) {

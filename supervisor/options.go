@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"yunta/child"
@@ -45,6 +46,20 @@ type PoolOptions struct {
 	Processes int
 	// Model is Processes or Goroutines.
 	Model Model
+	// Command starts the workers as another program, which speaks the plain
+	// protocol (child/wire/PROTOCOL.md), instead of this one: a Python program
+	// with child/python/yunta_worker.py, {"python3", "worker.py"}. Their entries
+	// are declared by child.Foreign. They are pinned, watched, killed and replaced
+	// like any others; what such a program must do by itself, such as to heed
+	// MemoryLimit, that page says. Tasks are handed to it one at a time, so one
+	// costs some 100 us. The program is looked for as by exec.LookPath; it runs
+	// in this process's working directory. Not possible with Goroutines.
+	Command []string
+	// StartTimeout bounds how long a worker may take until it says hello, and a
+	// worker of Command without an Initializer until it is ready; past it the
+	// worker is killed and its start has failed. 0 means 10 s. What a Python
+	// program imports counts.
+	StartTimeout time.Duration
 	// OnDemand starts only one worker at first, and another whenever there is
 	// work that no worker has room for, up to Processes. Python:
 	// concurrent.futures starts its processes so. Goroutines cost too little
@@ -113,7 +128,8 @@ type PoolOptions struct {
 	// an inherited standard output does not get it.
 	Prefix string
 
-	cores int // usable ones, counted once: it means reading several files
+	cores   int    // usable ones, counted once: it means reading several files
+	program string // path of Command's
 }
 
 // CallOptions refines the pool's settings for the calls made through a view,
@@ -164,7 +180,7 @@ const (
 	// has not spoken: results that wait in mapped memory are handed on within
 	// two of them.
 	tick = 4 * time.Millisecond
-	// helloTimeout is how long a child may take to say hello.
+	// helloTimeout is how long a child may take to say hello, by default.
 	helloTimeout = 10 * time.Second
 	// startAttempts is how often in a row one worker may fail to start before
 	// the pool gives up.
@@ -211,6 +227,12 @@ func (o PoolOptions) withDefaults() (PoolOptions, error) {
 		return o, fmt.Errorf("supervisor: Grace is %v, must not be negative", o.Grace)
 	case o.MemoryLimit < 0:
 		return o, fmt.Errorf("supervisor: MemoryLimit is %d, must not be negative", o.MemoryLimit)
+	case o.StartTimeout < 0:
+		return o, fmt.Errorf("supervisor: StartTimeout is %v, must not be negative", o.StartTimeout)
+	case o.Command != nil && (len(o.Command) == 0 || o.Command[0] == ""):
+		return o, errors.New("supervisor: Command names no program")
+	case o.Command != nil && o.Model == Goroutines:
+		return o, errors.New("supervisor: Command starts processes, but Model is Goroutines")
 	case o.Resume && o.ResultsFile == "":
 		return o, errors.New("supervisor: Resume is set, but ResultsFile is not")
 	case o.ResultsSync < ipc.SyncNever || o.ResultsSync > ipc.SyncCommit:
@@ -227,6 +249,13 @@ func (o PoolOptions) withDefaults() (PoolOptions, error) {
 	}
 	if o.Grace == 0 {
 		o.Grace = defaultGrace
+	}
+	if o.StartTimeout == 0 {
+		o.StartTimeout = helloTimeout
+	}
+	o.Command = slices.Clone(o.Command)
+	if err := o.checkForeign(); err != nil {
+		return o, err
 	}
 	if o.Name == "" {
 		o.Name = "yunta"

@@ -56,6 +56,7 @@ type core struct {
 	state         poolState
 	reason        error // why it was terminated
 	jobs          jobQueue
+	entries       []string // that the program of Command has, as far as a worker has said
 	live          map[*job]struct{}
 	workers       []*worker      // the present incarnation of each; nil while one is being replaced
 	running       int            // workers not yet gone

@@ -189,7 +189,7 @@ func (p *Process) serve(tasks *os.File, config, arg []byte) {
 	}
 	hello, cause := p.listen(timer)
 	if !timer.Stop() && !hello && cause == nil {
-		cause = errLateHello
+		cause = lateHello(helloTimeout)
 	}
 	p.w.reap()
 	p.w.finish()

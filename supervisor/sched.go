@@ -37,6 +37,8 @@ type chunk struct {
 	got       int  // results copied out
 	over      bool // nothing more is read: the slot may be another chunk's by now
 	broken    error
+	args      []byte    // the arguments, for a worker that speaks the plain protocol
+	arrived   []arrival // and what it has answered that was not copied out yet
 	bad       []failure // found in the present call of read
 
 	// For the monitor; core.mu.

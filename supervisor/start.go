@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -63,6 +64,9 @@ func (p *core) launch(index, incarnation int) (*worker, error) {
 			return nil, err
 		}
 	}
+	if p.o.Command != nil {
+		return p.launchPlain(index, incarnation)
+	}
 	tasksR, tasksW, err := ipc.NewPipe(tasksPipe)
 	if err != nil {
 		return nil, err
@@ -72,11 +76,26 @@ func (p *core) launch(index, incarnation int) (*worker, error) {
 		_, _ = tasksR.Close(), tasksW.Close()
 		return nil, err
 	}
+	w := p.newWorker(index, incarnation, noticesR)
+	w.tasks, w.capacity = tasksW, max(tasksW.Capacity(), smallestPipe)
+	if err := w.prepare(tasksR.File(), noticesW.File(), p.stdout, p.stderr); err != nil {
+		_ = tasksW.Close()
+		return nil, err
+	}
+	shared := []*os.File{p.file}
+	if p.ledger != nil {
+		shared = append(shared, p.ledger.file.File())
+	}
+	return w, w.launch(shared...)
+}
+
+// newWorker makes the supervisor's side of one incarnation of a worker.
+func (p *core) newWorker(index, incarnation int, notices io.ReadCloser) *worker {
+	prefix := strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)
 	w := &worker{
-		ward: ward{notices: noticesR, name: fmt.Sprintf("worker %d", index), prefix: strings.NewReplacer("{worker}", strconv.Itoa(index), "{name}", childName(p.o.Name, index)).Replace(p.o.Prefix)},
+		ward: ward{notices: notices, name: fmt.Sprintf("worker %d", index), prefix: prefix},
 		core: p, index: index, incarnation: incarnation, writer: uint32(index) + 1, cpus: p.masks[index],
-		tasks: tasksW, exited: make(chan struct{}), known: make(map[string]uint32),
-		capacity: max(tasksW.Capacity(), smallestPipe),
+		exited: make(chan struct{}), known: make(map[string]uint32),
 	}
 	w.free = make([]uint32, wire.SlotsPerWorker)
 	for i := range w.free {
@@ -88,40 +107,41 @@ func (p *core) launch(index, incarnation int) (*worker, error) {
 		p.writers++
 		p.mu.Unlock()
 	}
-	if err := w.prepare(tasksR.File(), noticesW.File(), p.stdout, p.stderr); err != nil {
-		_ = tasksW.Close()
-		return nil, err
-	}
-	shared := []*os.File{p.file}
-	if p.ledger != nil {
-		shared = append(shared, p.ledger.file.File())
-	}
-	if err := w.begin(p.spawner, w.cpus, p.o.Env, shared...); err != nil {
+	return w
+}
+
+// launch has a prepared worker's process started, or leaves nothing of it behind.
+func (w *worker) launch(shared ...*os.File) error {
+	err := w.begin(w.core.spawner, w.cpus, w.core.o.Env, shared...)
+	if err != nil {
 		w.abandon()
-		_ = tasksW.Close()
-		return nil, err
+		_ = w.tasks.Close()
 	}
-	return w, nil
+	return err
 }
 
 // enlist makes a process that was launched one of the pool's workers.
 func (p *core) enlist(w *worker) error {
-	index := w.index
 	if err := w.begun(); err != nil {
 		w.abandon()
 		_ = w.tasks.Close()
-		return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
+		return fmt.Errorf("supervisor: starting worker %d: %w", w.index, err)
 	}
-	w.bell = wire.BellAt(p.area, index)
-	if w.incarnation == 1 && index < len(p.assigned) {
-		w.extent = p.assigned[index] + 1
+	w.bell = wire.BellAt(p.area, w.index)
+	if w.incarnation == 1 && w.index < len(p.assigned) {
+		w.extent = p.assigned[w.index] + 1
 	}
-	if err := w.configure(); err != nil {
+	equip := w.configure
+	if p.o.Command != nil {
+		equip = w.equip
+	}
+	if err := equip(); err != nil {
 		_ = w.tasks.Close()
 		w.reap()
 		w.finish()
 		return err
 	}
+	index := w.index
 	p.mu.Lock()
 	p.running++
 	p.workers[index] = w
@@ -130,6 +150,9 @@ func (p *core) enlist(w *worker) error {
 	_ = p.board.Starting(index, w.pid, w.incarnation-1) // for onlookers only
 	p.mu.Unlock()
 	go w.serve()
+	if w.relay != nil {
+		w.relay.start()
+	}
 	switch { // while it was being started
 	case terminated:
 		w.escalate(0)

@@ -15,6 +15,10 @@ func (p *core) submit(j *job) error {
 		p.mu.Unlock()
 		return err
 	}
+	if err := p.callable(j); err != nil {
+		p.mu.Unlock()
+		return err
+	}
 	j.measure = p.measures[j.entry]
 	if j.measure == nil {
 		j.measure = new(measure)

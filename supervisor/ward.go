@@ -20,6 +20,8 @@ import (
 // told, signalled and reaped. Fields without a remark are set before it is
 // started.
 type ward struct {
+	program  string   // path of what runs, "" for this program
+	args     []string // and its arguments, with its name
 	cmd      *exec.Cmd
 	pid      int
 	started  time.Time
@@ -87,13 +89,17 @@ func (w *ward) start(s *spawner, cpus []int, env []string, files ...*os.File) er
 // begin is the first half of start: it returns while the child is forked. The
 // files must stay open until begun has returned.
 func (w *ward) begin(s *spawner, cpus []int, env []string, files ...*os.File) error {
-	exe, err := executable()
-	if err != nil {
-		return fmt.Errorf("supervisor: finding the executable: %w", err)
+	exe, args := w.program, w.args
+	if exe == "" {
+		var err error
+		if exe, err = executable(); err != nil {
+			return fmt.Errorf("supervisor: finding the executable: %w", err)
+		}
+		args = []string{os.Args[0]}
 	}
 	w.started, w.inherits = time.Now(), ownPeakRSS()
 	w.cmd = &exec.Cmd{
-		Path: exe, Args: []string{os.Args[0]},
+		Path: exe, Args: args,
 		Env:    childEnv(env, wire.Marker(int(w.ends[0].Fd()))),
 		Stdout: w.output.childStdout, Stderr: w.output.childStderr, // Stdin: /dev/null
 		ExtraFiles:  append(slices.Clip(w.ends), files...),

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"io"
 	"sync"
 	"time"
 
@@ -26,7 +27,8 @@ type worker struct {
 	writer      uint32 // its number as a writer of extents
 	extent      uint32 // the first one, which it was given, and 1; 0 for none
 	cpus        []int
-	tasks       *ipc.PipeFile
+	tasks       io.WriteCloser
+	relay       *relay // of a worker that speaks the plain protocol, else nil
 	bell        *wire.Bell
 	capacity    int           // of the tasks pipe, in bytes
 	exited      chan struct{} // closed once the process is reaped
@@ -72,6 +74,10 @@ func (w *worker) send(batch []*chunk) {
 	if len(batch) == 0 {
 		return
 	}
+	if w.relay != nil {
+		w.relay.send(batch)
+		return
+	}
 	var bad []unsent
 	w.wmu.Lock()
 	// All are encoded before the write, which may last as long as the worker's
@@ -83,11 +89,15 @@ func (w *worker) send(batch []*chunk) {
 	}
 	w.write()
 	w.wmu.Unlock()
+	w.core.failUnsent(bad)
+}
+
+func (p *core) failUnsent(bad []unsent) {
 	for _, u := range bad {
 		u.job.fail(u.err)
 	}
 	if bad != nil {
-		w.core.kick()
+		p.kick()
 	}
 }
 

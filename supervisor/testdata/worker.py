@@ -1,0 +1,264 @@
+"""The worker program of the tests of PoolOptions.Command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import yunta_worker as yunta
+
+
+@yunta.entry
+def square(n):
+    return n * n
+
+
+@yunta.entry
+def same(v):
+    return v
+
+
+@yunta.entry
+def pid(_):
+    return os.getpid()
+
+
+@yunta.entry
+def kind(v):
+    return type(v).__name__
+
+
+@yunta.entry
+def codec(_):
+    return "msgpack" if yunta._encode is not yunta._pure_encode else "own"
+
+
+@yunta.entry
+def big(n):
+    return b"\xa5" * n
+
+
+@yunta.entry
+def length(b):
+    return len(b)
+
+
+@yunta.entry
+def two_to(n):
+    return 2 ** n
+
+
+@yunta.entry
+def a_set(_):
+    return {1, 2}
+
+
+class Odd(ValueError):
+    pass
+
+
+@yunta.entry
+def fails(n):
+    if n % 2:
+        raise Odd("odd: %d" % n)
+    return n
+
+
+@yunta.entry
+def no_file(path):
+    return len(open(path).read())
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@yunta.entry
+def mute(_):
+    raise Mute()
+
+
+@yunta.entry
+def sys_exit(code):
+    sys.exit(code)
+
+
+@yunta.entry
+def os_exit(code):
+    os._exit(code)
+
+
+@yunta.entry
+def die(number):
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def sign(path, text):
+    with open(path, "a") as f:
+        f.write(text + "\n")
+
+
+@yunta.entry
+def sleeps(path):
+    sign(path, str(os.getpid()))
+    time.sleep(3600)
+
+
+@yunta.entry
+def cleans(path):
+    sign(path, str(os.getpid()))
+    try:
+        time.sleep(3600)
+    except yunta.Cancelled as e:
+        sign(path, "%s-%s" % (type(e).__name__, yunta.cancelled()))
+        return 1
+
+
+@yunta.entry
+def stubborn(path):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sign(path, str(os.getpid()))
+    while True:
+        try:
+            time.sleep(3600)
+        except BaseException:
+            pass
+
+
+@yunta.entry
+def polls(path):
+    sign(path, str(os.getpid()))
+    try:
+        while not yunta.cancelled():
+            time.sleep(0.001)
+    except yunta.Cancelled:
+        pass
+    return 1
+
+
+@yunta.entry
+def closes_pipes(_):
+    os.close(4)
+    os.close(3)
+    time.sleep(3600)
+
+
+@yunta.entry
+def garbage(_):
+    os.write(4, b"\x00\x00\x00\x05hello")
+    time.sleep(3600)
+
+
+@yunta.entry
+def wrong_number(_):
+    os.write(4, b"\x00\x00\x00\x10\x16\xce\x00\x00\x01\x7f\xcf\x00\x00\x00\x00\x00\x00\x00\x01\x01")
+    time.sleep(3600)
+
+
+@yunta.entry
+def endless(_):
+    """Announce 4 GiB and never send them."""
+    os.write(4, b"\x00\x00\x00\x0f\x16\xce\x00\x00\x01\xff\xcf\x00\x00\x00\x00\xff\xff\xff\xff")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@yunta.entry
+def grandchild(path):
+    p = subprocess.Popen(["sleep", "600"])
+    sign(path, str(p.pid))
+    time.sleep(3600)
+
+
+@yunta.entry
+def daemon(path):
+    """Leave a process in a session of its own, and die."""
+    if os.fork() == 0:
+        os.setsid()
+        sign(path, str(os.getpid()))
+        time.sleep(600)
+        os._exit(0)
+    while not os.path.exists(path):
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@yunta.entry
+def daemon_keeps(path):
+    """The same, and it keeps all pipes."""
+    for fd in (3, 4, 5):
+        os.dup(fd)
+    daemon(path)
+
+
+@yunta.entry
+def prints(text):
+    print(text)
+    sys.stderr.write("to stderr: " + text + "\n")
+    return len(text)
+
+
+@yunta.entry
+def logs(text):
+    yunta.logger().warning(text, extra={"yunta": {"count": 7}})
+    yunta.logger().debug("hardly anybody wants to know")
+    return 1
+
+
+@yunta.entry
+def who(_):
+    w = yunta.worker()
+    return {"Name": w.name, "Index": w.index, "Incarnation": w.incarnation, "PID": w.pid, "Pool": w.pool}
+
+
+@yunta.entry
+def marker(_):
+    return os.environ.get("YUNTA_CHILD", "") + subprocess.check_output(["printenv", "HOME"]).decode("ascii")[:0]
+
+
+@yunta.entry
+def left(_):
+    s = yunta.remaining()
+    return -1.0 if s is None else s
+
+
+state = []
+
+
+@yunta.entry
+def initialize(v):
+    if v == "fail":
+        raise RuntimeError("cannot start")
+    if v == "exit":
+        sys.exit(3)
+    state.append(v)
+
+
+@yunta.entry
+def initialized(_):
+    return state
+
+
+@yunta.entry
+def leave(path):
+    sign(path, "left-%d" % os.getpid())
+
+
+@yunta.entry
+def hoards(n):
+    state.append(bytearray(n))
+    return len(state)
+
+
+@yunta.entry
+def interrupts(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    return 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["without msgpack"]:
+        yunta._encode, yunta._decode = yunta._pure_encode, yunta._pure_decode
+    yunta.main()
