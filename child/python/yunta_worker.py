@@ -672,8 +672,7 @@ def _pack(out, v, depth):
             _pack(out, k, depth + 1)
             _pack(out, x, depth + 1)
     elif isinstance(v, datetime.datetime) and v.tzinfo is not None:
-        d = v - _EPOCH
-        out.append(struct.pack(">BBbIq", 0xc7, 12, -1, d.microseconds * 1000, d.days * 86400 + d.seconds))
+        out.append(_pack_time(v - _EPOCH))
     else:
         _pack(out, _plain(v), depth + 1)
 
@@ -687,6 +686,15 @@ def _pack_int(v):
         if low <= v < high:
             return struct.pack(form, code, v)
     raise OverflowError("an int of %d bits: msgpack has 64" % v.bit_length())
+
+
+def _pack_time(d):
+    s, ns = d.days * 86400 + d.seconds, d.microseconds * 1000
+    if s >> 34:
+        return struct.pack(">BBbIq", 0xc7, 12, -1, ns, s)
+    if s >> 32 or ns:
+        return struct.pack(">BbQ", 0xd7, -1, ns << 34 | s)
+    return struct.pack(">BbI", 0xd6, -1, s)
 
 
 def _pack_head(n, fix, below, code8, code16, code32):

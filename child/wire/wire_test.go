@@ -83,6 +83,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(AppendDefine(nil, 1, "entry"))
 	f.Add(AppendMarks(nil, 1, "job", 2, func(int) (uint32, uint32) { return 1, 2 }))
 	f.Add(AppendSlots(nil, KindRetired, 1, 2, 3))
+	f.Add(append(AppendPlainAnswer(nil, PlainAnswer{Number: 7, Length: 2}), 1, 2))
+	f.Add(AppendPlainAnswer(nil, PlainAnswer{Raised: true, Number: 7, Length: 1 << 20}))
 	config, _ := Append(nil, KindConfig, Config{Magic: Magic, Initializer: &Invocation{Entry: "e"}})
 	f.Add(config)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -96,8 +98,15 @@ func FuzzParse(f *testing.F) {
 		if s, err := ParseSlots(nil, body); err == nil && !bytes.Equal(AppendSlots(nil, body[0], s...), body) {
 			t.Errorf("slots %v do not encode back", s)
 		}
+		if a, rest, err := ParsePlainAnswer(body); err == nil && !bytes.Equal(append(AppendPlainAnswer(nil, a), rest...), body) {
+			t.Errorf("answer %+v does not encode back", a)
+		}
 		var c Config
 		_ = Parse(body, &c)
+		var p PlainHello
+		_ = Parse(body, &p)
+		var l PlainLog
+		_ = Parse(body, &l)
 		var h Hello
 		_ = Parse(body, &h)
 		if one, rest, err := Split(body); err == nil && len(one)+len(rest)+wrapHead != len(body) {
