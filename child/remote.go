@@ -51,9 +51,9 @@ func (s Stage) String() string {
 // wrapped, if they were given to [RegisterError] or belong to the standard
 // library's usual ones, and errors.As a syscall.Errno.
 type RemoteError struct {
-	Type    string // type of the error or of the value given to panic
+	Type    string // type of the error, of the value given to panic, or of a Python exception
 	Message string
-	Stack   string // of the goroutine that panicked; "" for an ordinary error
+	Stack   string // of the goroutine that panicked, or a Python traceback; "" for an ordinary error
 	Stage   Stage
 	Panic   bool
 	causes  []error

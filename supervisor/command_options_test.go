@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -340,5 +341,28 @@ func TestCommandTerminate(t *testing.T) {
 	}
 	if _, err := f.Get(testContext(t)); !errors.Is(err, supervisor.ErrPoolTerminated) {
 		t.Error(err)
+	}
+}
+
+// The program in the package's documentation works as it stands.
+func TestCommandDocumented(t *testing.T) {
+	t.Parallel()
+	o := pythonCommand(t)
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := regexp.MustCompile(`(?s)//\timport yunta_worker.*?yunta\.main\(\)\n`).FindString(string(doc))
+	program = strings.ReplaceAll(strings.ReplaceAll(program, "//\t", ""), "//\n", "\n")
+	path := filepath.Join(t.TempDir(), "worker.py")
+	if err := os.WriteFile(path, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o.Command = []string{o.Command[0], path}
+	p := newPool(t, o)
+	score := child.Foreign[[]float64, float64]("score")
+	scores, err := supervisor.Map(testContext(t), p, score, [][]float64{{1, 3, 2}, {-1.5}})
+	if !slices.Equal(scores, []float64{3, -1.5}) || err != nil {
+		t.Error(scores, err)
 	}
 }

@@ -39,6 +39,30 @@
 // while it works: its argument may carry connections, open files, locks and
 // semaphores, which arrive working.
 //
+// # Workers of other languages
+//
+// PoolOptions.Command starts the workers as another program, such as a Python
+// one, whose functions child.Foreign declares:
+//
+//	var score = child.Foreign[[]float64, float64]("score")
+//
+//	pool, err := supervisor.NewPool(ctx, supervisor.PoolOptions{Command: []string{"python3", "worker.py"}})
+//	scores, err := supervisor.Map(ctx, pool, score, rows)
+//
+// with worker.py beside yunta_worker.py ("yunta python-worker" prints it):
+//
+//	import yunta_worker as yunta
+//
+//	@yunta.entry
+//	def score(row):
+//	    return max(row)
+//
+//	if __name__ == "__main__":
+//	    yunta.main()
+//
+// All that is promised above holds for them. An exception is a [RemoteError]
+// with its type, text and traceback; sys.exit and signals are an [ExitError].
+//
 // # How work travels
 //
 // Arguments go down a pipe in chunks whose size follows from measured run

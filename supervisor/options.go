@@ -52,7 +52,7 @@ type PoolOptions struct {
 	// are declared by child.Foreign. They are pinned, watched, killed and replaced
 	// like any others; what such a program must do by itself, such as to heed
 	// MemoryLimit, that page says. Tasks are handed to it one at a time, so one
-	// costs some 100 us. The program is looked for as by exec.LookPath; it runs
+	// costs some 50 us. The program is looked for as by exec.LookPath; it runs
 	// in this process's working directory. Not possible with Goroutines.
 	Command []string
 	// StartTimeout bounds how long a worker may take until it says hello, and a

@@ -96,7 +96,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newMapCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand())
+	root.AddCommand(newMapCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }
