@@ -164,6 +164,7 @@ func (e *entry[A, R]) prepare() {
 type runner interface {
 	serve(s *server, c *chunk)
 	invoke(ctx context.Context, arg []byte) error
+	encoded(ctx context.Context, arg []byte) ([]byte, error)
 	process(ctx context.Context, arg []byte, files *ipc.Attachments) error
 }
 

@@ -370,6 +370,8 @@ func (m missing) serve(s *server, c *chunk) {
 
 func (m missing) invoke(context.Context, []byte) error { return m.error() }
 
+func (m missing) encoded(context.Context, []byte) ([]byte, error) { return nil, m.error() }
+
 func (m missing) process(context.Context, []byte, *ipc.Attachments) error { return m.error() }
 
 func (m missing) error() error {

@@ -35,6 +35,8 @@ type connReader struct {
 	got []int
 	sys connSys
 	bad error
+
+	spin connSpin
 }
 
 // ahead is how many bytes another process would miss.
@@ -229,7 +231,10 @@ func (c *Conn) read(p []byte) (n int, got []int, err error) {
 func (c *Conn) tryRead(fd uintptr) bool {
 	r := &c.in
 	r.n, r.got, r.bad = r.sys.read(int(fd), c.kind, r.dst)
-	return !errors.Is(r.bad, syscall.EAGAIN)
+	if !errors.Is(r.bad, syscall.EAGAIN) {
+		return true
+	}
+	return r.spin.limit > 0 && c.spun(fd)
 }
 
 // failed names an error, inside a frame or between two, and keeps it if nothing
