@@ -35,9 +35,10 @@ REQUIRED = _TestLock _TestSemaphore _TestCondition _TestEvent _TestBarrier _Test
 	TestStartMethod TestStdinBadfiledescriptor OtherTest _TestFinalize _TestLogging ExecutorDeadlockTest \
 	InitializerMixin FailingInitializerMixin ExecutorShutdownTest ThreadPoolShutdownTest ProcessPoolShutdownTest \
 	WaitTests ThreadPoolWaitTests AsCompletedTests ExecutorTest ThreadPoolExecutorTest ProcessPoolExecutorTest \
-	FutureTests
+	FutureTests _TestContainers _TestMyManager _TestRemoteManager _TestManagerRestart TestSyncManagerTypes \
+	_TestSharedMemory
 REQUIRE = $(subst $(space),$(comma),$(strip $(REQUIRED)))
-EXCEPT  = TestInitializers.test_manager_initializer=there is no Manager
+EXCEPT  =
 
 # A checkout that git refuses to read (another user's, no git installed) builds without a revision.
 VCS := $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false)
@@ -72,7 +73,7 @@ portable: ## all tests on the portable paths, as other systems take them
 	$(GO) test -tags portable -count=1 ./...
 
 torture: ## locks, pipes and pools under SIGKILL for TORTURE=2m each
-	YUNTA_TORTURE=$(TORTURE) $(GO) test -count=1 -timeout 0 -run Torture -v ./oslock/... ./ipc/... ./supervisor/...
+	YUNTA_TORTURE=$(TORTURE) $(GO) test -count=1 -timeout 0 -run Torture -v ./oslock/... ./ipc/... ./child/... ./supervisor/...
 
 conformance: ## which of CPython's own tests are ported, and which are missing
 	$(GO) run ./cmd/conformance -cases "$(CASES)" -require "$(REQUIRE)" -except "$(EXCEPT)"

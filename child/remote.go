@@ -256,7 +256,18 @@ func EncodeError(err error) []byte {
 	if e, ok := errors.AsType[*RemoteError](err); ok {
 		stage = e.Stage
 	}
-	return encodeError(stage, err)
+	encoded := encodeError(stage, err)
+	e, ok := err.(*RemoteError) //nolint:errorlint // one that is wrapped has another text
+	if !ok {
+		return encoded
+	}
+	// The text of one that crosses again is its message with what Error puts before it.
+	var r remoteRecord
+	if msgpack.Unmarshal(encoded, &r) != nil {
+		return encoded
+	}
+	r.Type, r.Message = e.Type, e.Message
+	return mustMarshal(r)
 }
 
 // DecodeRecordedError makes a RemoteError of the payload of a failed record.

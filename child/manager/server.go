@@ -45,7 +45,6 @@ type Server struct {
 
 	ctx    context.Context // of all requests
 	cancel context.CancelCauseFunc
-	unhook func() bool
 	once   sync.Once
 	done   chan struct{}
 	err    error // of closing; read after done
@@ -54,6 +53,7 @@ type Server struct {
 	mu       sync.Mutex // guards what follows
 	sessions map[*session]struct{}
 	closed   bool
+	unhook   func() bool
 }
 
 // NewServer starts a server in this process; the end of ctx closes it. Addresses in use are an error that wraps
@@ -85,6 +85,8 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	s.id = hex.EncodeToString(id[:])
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.all.Go(s.accept)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.unhook = context.AfterFunc(ctx, func() { _ = s.Close() })
 	return s, nil
 }
@@ -139,15 +141,16 @@ func (s *Server) Wait(ctx context.Context) error {
 // Closing again does nothing.
 func (s *Server) Close() error {
 	s.once.Do(func() {
-		s.unhook()
 		err := s.listener.Close()
 		s.cancel(ErrLost)
 		s.mu.Lock()
 		s.closed = true
+		unhook := s.unhook
 		for n := range s.sessions {
 			_ = n.conn.Close()
 		}
 		s.mu.Unlock()
+		unhook()
 		s.all.Wait()
 		s.err = errors.Join(err, s.objects.clear(), s.home.Close())
 		close(s.done)
