@@ -12,7 +12,8 @@ import (
 
 // ErrNoAttachments says that a value which has descriptors was encoded or
 // decoded where none can travel. They travel in the argument of a child that
-// is being started and over Unix sockets, and nowhere else.
+// is being started and in what [Conn.Send] sends over a Unix socket, and nowhere
+// else.
 var ErrNoAttachments = errors.New("ipc: descriptors travel only in the argument of a started process or over a Unix socket")
 
 // Attachments are the open files that travel beside an encoded value. Python's

@@ -163,6 +163,7 @@ func (c *Conn) Close() error {
 func (c *Conn) dropRights() {
 	if c.rmu.TryLock() { // who has it calls this when it is done
 		c.in.closeRights()
+		c.in.dropAttached()
 		c.rmu.Unlock()
 	}
 }

@@ -21,26 +21,27 @@ func cachedPlan(t reflect.Type) *plan {
 }
 
 // appendAny appends the encoding of v, whatever it is. The commonest types are
-// spelled out, since the general way allocates a copy of v.
-func appendAny(dst []byte, v any) ([]byte, error) {
+// spelled out, since the general way allocates a copy of v. What v attaches is
+// returned if it can travel.
+func appendAny(dst []byte, v any, travel bool) ([]byte, *Attachments, error) {
 	switch v := v.(type) {
 	case nil:
-		return append(dst, codeNil), nil
+		return append(dst, codeNil), nil, nil
 	case int:
-		return appendInt(dst, int64(v)), nil
+		return appendInt(dst, int64(v)), nil, nil
 	case int64:
-		return appendInt(dst, v), nil
+		return appendInt(dst, v), nil, nil
 	case float64:
-		return appendFloat64(dst, v), nil
+		return appendFloat64(dst, v), nil, nil
 	case bool:
-		return appendBool(dst, v), nil
+		return appendBool(dst, v), nil, nil
 	case string:
 		if out, ok := appendString(dst, v); ok {
-			return out, nil
+			return out, nil, nil
 		}
 	case []byte:
 		if out, ok := appendBytes(dst, v); ok {
-			return out, nil
+			return out, nil, nil
 		}
 	}
 	t := reflect.TypeOf(v)
@@ -48,18 +49,27 @@ func appendAny(dst []byte, v any) ([]byte, error) {
 	ptr := reflect.New(t)
 	ptr.Elem().Set(reflect.ValueOf(v))
 	if p.shape == shapeOther {
-		return p.appendReflect(dst, ptr.Interface(), nil)
+		var files *Attachments
+		if travel {
+			files = new(Attachments)
+		}
+		out, err := p.appendReflect(dst, ptr.Interface(), files)
+		if err != nil && files != nil {
+			files.cut(0)
+		}
+		return out, files, err
 	}
 	// ptr points to a value of the type that the shape was taken from.
 	out, ok := appendOne(p.shape, dst, ptr.UnsafePointer())
 	if !ok {
-		return dst, p.tooLong()
+		return dst, nil, p.tooLong()
 	}
-	return out, nil
+	return out, nil, nil
 }
 
-// decodeAny decodes the one value that src is into what v points to.
-func decodeAny(src []byte, v any) error {
+// decodeAny decodes the one value that src is into what v points to; files came
+// with it.
+func decodeAny(src []byte, v any, files *Attachments) error {
 	ptr := reflect.ValueOf(v)
 	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
 		return fmt.Errorf("%w: into %T, which is not a pointer to a value", ErrDecode, v)
@@ -69,7 +79,7 @@ func decodeAny(src []byte, v any) error {
 	if p.shape == shapeOther {
 		fresh := reflect.New(p.typ)
 		var err error
-		if rest, err = p.decodeReflect(src, fresh.Interface(), nil); err != nil {
+		if rest, err = p.decodeReflect(src, fresh.Interface(), files); err != nil {
 			return err
 		}
 		if len(rest) == 0 {

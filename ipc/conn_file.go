@@ -12,6 +12,10 @@ const (
 	// in CPython's multiprocessing.reduction.
 	fileByte = 1
 
+	// attachByte travels with the descriptors that belong to the frame that
+	// follows it, and is the beginning of no frame.
+	attachByte = 0xfe
+
 	// maxRights is how many descriptors one message of the kernel can carry
 	// (SCM_MAX_FD of Linux): all must be taken, to be closed.
 	maxRights = 253
@@ -47,7 +51,7 @@ func (c *Conn) SendFile(f *os.File) error {
 	var sent error
 	cerr := raw.Control(func(file uintptr) {
 		err = c.raw.Write(func(fd uintptr) bool {
-			sent = c.out.sys.writeRights(int(fd), int(file))
+			sent = c.out.sys.writeRights(int(fd), fileByte, int(file))
 			return !errors.Is(sent, syscall.EAGAIN)
 		})
 	})
@@ -80,7 +84,7 @@ func (c *Conn) RecvFile() (*os.File, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if r.busy {
+	if r.busy || r.attached != nil {
 		return nil, fmt.Errorf("%w: in the middle of a message", ErrNoFile)
 	}
 	if err := c.fill(1); err != nil {

@@ -88,10 +88,10 @@ func (s *connSys) write(fd int, kind connKind, a, b []byte) (n int, err error) {
 	return max(n, 0), connError("write", err)
 }
 
-// writeRights sends one byte with a descriptor.
-func (s *connSys) writeRights(fd, file int) error {
+// writeRights sends one byte with descriptors.
+func (s *connSys) writeRights(fd int, mark byte, files ...int) error {
 	err := retry(func() error {
-		return unix.Sendmsg(fd, []byte{fileByte}, unix.UnixRights(file), nil, unix.MSG_DONTWAIT)
+		return unix.Sendmsg(fd, []byte{mark}, unix.UnixRights(files...), nil, unix.MSG_DONTWAIT)
 	})
 	return connError("sendmsg", err)
 }

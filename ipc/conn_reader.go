@@ -26,8 +26,10 @@ type connReader struct {
 	spare []byte // memory for long messages that nobody keeps
 	err   error  // final
 
-	rights   []int // descriptors that came with the byte before buf[rightsAt]
-	rightsAt int
+	rights     []int // descriptors that came with the byte before buf[rightsAt]
+	rightsAt   int
+	rightsFrom int   // where the bytes begin that were read with them
+	attached   []int // those that belong to the next message; not nil once its mark was read
 
 	try func(fd uintptr) bool // tryRead, made once
 	dst []byte                // of the system call
@@ -40,7 +42,16 @@ type connReader struct {
 }
 
 // ahead is how many bytes another process would miss.
-func (r *connReader) ahead() int { return r.to - r.from + len(r.part) }
+func (r *connReader) ahead() int {
+	n := r.to - r.from + len(r.part)
+	if r.busy {
+		n += frameHead
+	}
+	if r.attached != nil {
+		n++ // the mark
+	}
+	return n
+}
 
 // ready reports whether receiving need not wait for the descriptor, at least
 // not at first.
@@ -56,9 +67,12 @@ func (c *Conn) message(into []byte, fresh bool) (body []byte, own bool, err erro
 		return nil, false, r.err
 	}
 	if !r.busy {
+		if err := c.takeMark(); err != nil {
+			return nil, false, c.failed(err, false)
+		}
 		n, head, err := c.head()
 		if err != nil {
-			return nil, false, c.failed(err, r.to > r.from)
+			return nil, false, c.failed(err, r.to > r.from || r.attached != nil)
 		}
 		if !r.exact && head+n <= len(r.buf) {
 			if err := c.fill(head + n); err != nil {
@@ -121,7 +135,7 @@ func (c *Conn) fill(want int) error {
 	for r.to-r.from < want {
 		if r.from > 0 && r.from+want > len(r.buf) || r.from == r.to {
 			copy(r.buf, r.buf[r.from:r.to])
-			r.rightsAt -= r.from
+			r.rightsAt, r.rightsFrom = r.rightsAt-r.from, r.rightsFrom-r.from
 			r.from, r.to = 0, r.to-r.from
 		}
 		end := len(r.buf)
@@ -135,7 +149,7 @@ func (c *Conn) fill(want int) error {
 		if len(r.rights) > 0 {
 			r.closeRights()
 		}
-		r.rights, r.rightsAt = got, r.to
+		r.rights, r.rightsFrom, r.rightsAt = got, r.to-n, r.to
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,12 @@ func (c *Conn) Recv(v any) error {
 	if err != nil {
 		return err
 	}
-	return decodeAny(body, v)
+	if c.in.attached == nil {
+		return decodeAny(body, v, nil)
+	}
+	files := AttachmentsOf(c.in.attached)
+	c.in.attached = nil
+	return errors.Join(decodeAny(body, v, files), files.Close())
 }
 
 // Recv receives one message as a T; see [Conn.Recv].
@@ -56,6 +61,7 @@ func (c *Conn) RecvBytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.in.dropAttached()
 	switch {
 	case len(body) == 0:
 		return []byte{}, nil
@@ -78,6 +84,7 @@ func (c *Conn) RecvInto(buf []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	c.in.dropAttached()
 	if len(body) > len(buf) {
 		if !own {
 			body = bytes.Clone(body)

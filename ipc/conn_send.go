@@ -29,6 +29,10 @@ var sendBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // nothing was sent because v cannot be encoded, [ErrDirection] at a receiving
 // end, [ErrClosed] when this end was closed, and ErrClosed and syscall.EPIPE
 // when the other was.
+//
+// On a Unix socket, such as that of [Pipe], v may have connections and files in
+// it (see [Attachments]); on anything else they are [ErrNoAttachments]. The
+// sender may close its own as soon as Send has returned.
 func (c *Conn) Send(v any) error {
 	if err := c.maySend(); err != nil {
 		return err
@@ -41,7 +45,7 @@ func (c *Conn) Send(v any) error {
 		}
 	}()
 	frame, mark := BeginFrame((*buf)[:0])
-	frame, err := appendAny(frame, v)
+	frame, files, err := appendAny(frame, v, c.kind == kindUnix)
 	*buf = frame[:0]
 	if err != nil {
 		return err
@@ -50,6 +54,9 @@ func (c *Conn) Send(v any) error {
 	*buf = frame[:0]
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	if files != nil {
+		return c.writeAttached(files, frame)
+	}
 	return c.write(frame, nil)
 }
 

@@ -123,7 +123,7 @@ func TestConnDecodeErrors(t *testing.T) {
 	if err := a.Send(make(chan int)); !errors.Is(err, ErrEncode) {
 		t.Errorf("a channel: %v", err)
 	}
-	for _, v := range []any{a, struct{ C *Conn }{a}} {
+	for _, v := range []any{new(Conn), struct{ C *Conn }{new(Conn)}} {
 		if err := a.Send(v); !errors.Is(err, ErrEncode) {
 			t.Errorf("a %T: %v", v, err)
 		}

@@ -152,19 +152,11 @@ func startPart(t *testing.T, c *Conn, args ...string) (cmd *exec.Cmd, join func(
 }
 
 func sendConn(c, what *Conn) error {
-	f, err := what.File()
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.SendFile(f), f.Close(), what.Close())
+	return errors.Join(c.Send(what), what.Close())
 }
 
 func recvConn(c *Conn) (*Conn, error) {
-	f, err := c.RecvFile()
-	if err != nil {
-		return nil, err
-	}
-	return ConnOf(f, ConnOptions{})
+	return Recv[*Conn](c)
 }
 
 func must(t *testing.T, errs ...error) {
@@ -413,7 +405,6 @@ func TestCPython__TestPoll_test_dont_merge(t *testing.T) {
 	join()
 }
 
-// The connections are sent as the descriptors they are.
 func TestCPython__TestPicklingConnections_test_access(t *testing.T) {
 	t.Parallel()
 	conn, child := testConns(t)

@@ -49,6 +49,11 @@ package ipc
 // send_handle and recv_handle do the same; on macOS they also send the byte
 // 41 back, which a Conn does not.
 //
+// The connections and files that are part of the value of a Send stand before its
+// frame: one byte, fe, which begins no frame, with all their descriptors beside it.
+// In the value each is an array of two, the number of its descriptor, from 0, and
+// the name of its file.
+//
 // # Handshake
 //
 // With a key, both ends prove that they have it before anything else is sent. Each
