@@ -458,21 +458,3 @@ func TestCPython_TestIgnoreEINTR_test_ignore(t *testing.T) {
 	wantBytes(t, conn, strings.Repeat("x", signalBytes))
 	join()
 }
-
-// Waiting for a child's end is receiving the end of what only it has open.
-func TestCPython__TestPollEintr_test_poll_eintr(t *testing.T) {
-	got := make(chan os.Signal, 1)
-	signal.Notify(got, syscall.SIGUSR1)
-	defer signal.Stop(got)
-	a, b := testConns(t)
-	cmd, _ := startPart(t, b, "sleep")
-	go syscall.Kill(os.Getpid(), syscall.SIGUSR1)
-	wantPoll(t, a, time.Minute, true)
-	if _, err := a.RecvBytes(); err != io.EOF {
-		t.Errorf("%v, want io.EOF", err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	<-got
-}

@@ -339,19 +339,6 @@ func TestCPython_ProcessPoolExecutorTest_test_traceback_when_child_process_termi
 	}
 }
 
-// Nothing that a sandbox may refuse is needed: without proc(5) and cgroups, as
-// on other systems, the portable paths are taken. Here the run directory is
-// asked for in a place of its own.
-func TestCPython_ProcessPoolExecutorTest_test_sysconf_permission_error(t *testing.T) {
-	t.Parallel()
-	p := command(t, unclosed)
-	p.Env = append(p.Env, "YUNTA_DIR="+shortDir(t))
-	p.start()
-	if got := p.say("got"); got != "49 2" {
-		t.Errorf("got %q", got)
-	}
-}
-
 func TestCPython_ProcessPoolExecutorTest_test_max_tasks_per_child_pending_tasks_gh115634(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ workers, limit, tasks int }{{1, 2, 6}, {2, 2, 8}} {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"yunta/child"
 	"yunta/ipc"
@@ -17,32 +20,46 @@ import (
 )
 
 // CPython's classes TestStdinBadfiledescriptor, TestCloseFds, TestNoForkBomb,
-// TestStartMethod, TestFlags and _TestFinalize.
+// TestStartMethod, TestFlags, _TestFinalize and _TestPollEintr.
 
-// A connection that the child makes stands for the queue, which no process
-// feeds from a thread here.
+// CPython looks into an empty queue; here something is in it both ways.
 func TestCPython_TestStdinBadfiledescriptor_test_queue_in_process(t *testing.T) {
 	t.Parallel()
-	if code := ended(t, startProcess(t, pipesToChild, "passed on", supervisor.ProcessOptions{})); code != 0 {
-		t.Errorf("exit code %d", code)
+	p := startProcess(t, queuesToChild, "passed on", supervisor.ProcessOptions{})
+	if code := ended(t, p); code != 0 {
+		t.Error(p.Err())
 	}
 }
 
-var pipesToChild = child.Register("pipesToChild", func(ctx context.Context, text string) (int, error) {
-	r, w, err := os.Pipe()
+var queuesToChild = child.Register("queuesToChild", func(ctx context.Context, text string) (int, error) {
+	q, err := ipc.NewQueue[string](ipc.QueueOptions{})
 	if err != nil {
 		return 0, err
 	}
-	p := supervisor.NewProcess(writesTo, filesArg{To: []ipc.File{{File: w}}, Text: text}, supervisor.ProcessOptions{})
-	if err := errors.Join(p.Start(ctx), w.Close()); err != nil {
+	defer q.Detach()
+	if err := q.Put(ctx, text); err != nil {
 		return 0, err
 	}
-	buf := make([]byte, 100)
-	n, err := r.Read(buf)
-	if string(buf[:n]) != text {
-		return 0, fmt.Errorf("got %q, %w", buf[:n], err)
+	p := supervisor.NewProcess(queuesBack, q, supervisor.ProcessOptions{Daemon: true})
+	if err := errors.Join(p.Start(ctx), p.Wait(ctx)); err != nil {
+		return 0, err
 	}
-	return 0, p.Wait(ctx)
+	if got, err := q.TryGet(); got != text+" and back" || err != nil {
+		return 0, fmt.Errorf("got %q, %w", got, err)
+	}
+	return 0, nil
+})
+
+var queuesBack = child.Register("queuesBack", func(ctx context.Context, q *ipc.Queue[string]) (int, error) {
+	defer q.Detach()
+	text, err := q.TryGet()
+	if err != nil {
+		return 0, err
+	}
+	if again, err := q.TryGet(); !errors.Is(err, ipc.ErrEmpty) {
+		return 0, fmt.Errorf("got %q as well, %w", again, err)
+	}
+	return 0, q.Put(ctx, text+" and back")
 })
 
 func TestCPython_TestStdinBadfiledescriptor_test_pool_in_process(t *testing.T) {
@@ -259,4 +276,58 @@ var finalizesMuch = child.Register("finalizesMuch", func(context.Context, int) (
 	}
 	wg.Wait()
 	return 0, nil
+})
+
+// What is waited for ends only after the signals have come.
+func TestCPython__TestPollEintr_test_poll_eintr(t *testing.T) {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, syscall.SIGUSR1)
+	defer signal.Stop(got)
+	r, w, err := ipc.SimplexPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	p := startProcess(t, awaits, r, supervisor.ProcessOptions{})
+	joined := make(chan error)
+	go func() { joined <- p.Wait(testContext(t)) }()
+	for range 3 {
+		killer := startProcess(t, signals, os.Getpid(), supervisor.ProcessOptions{})
+		if code := ended(t, killer); code != 0 {
+			t.Fatal(killer.Err())
+		}
+		select {
+		case <-got:
+		case <-time.After(patience):
+			t.Fatal("the handler did not run")
+		case err := <-joined:
+			t.Fatalf("Wait returned %v after a signal", err)
+		}
+	}
+	if !p.Alive() {
+		t.Error("the process has ended")
+	}
+	if err := w.Send(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-joined; err != nil {
+		t.Error(err)
+	}
+	if code, exited := p.ExitCode(); code != 0 || !exited {
+		t.Errorf("exit code %d, %v", code, exited)
+	}
+}
+
+// awaits ends with the status it is sent.
+var awaits = child.Register("awaits", func(_ context.Context, c *ipc.Conn) (int, error) {
+	status, err := ipc.Recv[int](c)
+	if err != nil {
+		return 0, err
+	}
+	return 0, child.ExitStatus(status)
+})
+
+var signals = child.Register("signals", func(_ context.Context, pid int) (int, error) {
+	return 0, syscall.Kill(pid, syscall.SIGUSR1)
 })

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -319,6 +323,41 @@ func TestCPython_FailingInitializerMixin_test_initializer(t *testing.T) {
 		var r *supervisor.RemoteError
 		if !errors.As(err, &r) || r.Stage != child.StageStart || r.Message != "error in initializer 3" {
 			t.Errorf("got %v", err)
+		}
+	})
+	// In the worker that replaces one it is the calls that fail, those that wait
+	// and those that come later, and the log says why.
+	t.Run("replacement", func(t *testing.T) {
+		log, text := levelLog(slog.LevelError)
+		path := filepath.Join(t.TempDir(), "starts")
+		p, err := supervisor.NewPool(testContext(t), supervisor.PoolOptions{
+			Processes: 1, Logger: log, Stderr: io.Discard,
+			Initializer: failsToStart.Bind(startFault{Path: path, From: 2, Do: faultError}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Terminate()
+		running := supervisor.ApplyAsync(testContext(t), p, sticks, path+".running")
+		pid := waitPID(t, path+".running")
+		pending := supervisor.ApplyAsync(testContext(t), p, square, 2)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := running.Get(testContext(t)); !errors.Is(err, supervisor.ErrWorkerDied) {
+			t.Errorf("whose worker was killed: %v", err)
+		}
+		if _, err := pending.Get(testContext(t)); !errors.Is(err, supervisor.ErrPoolBroken) || !errors.Is(err, errTrap) {
+			t.Errorf("pending: %v", err)
+		}
+		if _, err := supervisor.Apply(testContext(t), p, square, 2); !errors.Is(err, supervisor.ErrPoolBroken) || !errors.Is(err, errTrap) {
+			t.Errorf("later: %v", err)
+		}
+		if err := p.Wait(testContext(t)); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(text.String(), errTrap.Error()) {
+			t.Errorf("logged:\n%s", text.String())
 		}
 	})
 }

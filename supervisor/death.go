@@ -205,3 +205,10 @@ func (w *worker) exitError() *ExitError {
 	}
 	return e
 }
+
+// giveUp terminates a pool that cannot keep its workers. It says so in the log,
+// too: there may be no call that would fail with it.
+func (p *core) giveUp(err error) {
+	p.o.Logger.Error("pool broken", "err", err)
+	p.terminate(err)
+}

@@ -179,7 +179,7 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, di
 			replace = false
 		} else if replace && broken {
 			replace = false
-			p.terminate(fmt.Errorf("%w: worker %d, %d times in a row: %w", ErrPoolBroken, w.index, attempts, startErr))
+			p.giveUp(fmt.Errorf("%w: worker %d, %d times in a row: %w", ErrPoolBroken, w.index, attempts, startErr))
 		}
 	}
 	if died && replace {
@@ -187,7 +187,7 @@ func (p *core) gone(w *worker, unready bool, startErr error, exit *ExitError, di
 	}
 	if replace {
 		if err := p.startWorker(w.index, w.incarnation+1); err != nil {
-			p.terminate(fmt.Errorf("%w: worker %d: %w", ErrPoolBroken, w.index, err))
+			p.giveUp(fmt.Errorf("%w: worker %d: %w", ErrPoolBroken, w.index, err))
 		} else {
 			p.mu.Lock()
 			p.stats.Restarts++
