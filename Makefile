@@ -36,7 +36,7 @@ REQUIRED = _TestLock _TestSemaphore _TestCondition _TestEvent _TestBarrier _Test
 	InitializerMixin FailingInitializerMixin ExecutorShutdownTest ThreadPoolShutdownTest ProcessPoolShutdownTest \
 	WaitTests ThreadPoolWaitTests AsCompletedTests ExecutorTest ThreadPoolExecutorTest ProcessPoolExecutorTest \
 	FutureTests _TestContainers _TestMyManager _TestRemoteManager _TestManagerRestart TestSyncManagerTypes \
-	_TestSharedMemory
+	_TestSharedMemory TestNamedResource MultiProcessingCmdLineMixin
 REQUIRE = $(subst $(space),$(comma),$(strip $(REQUIRED)))
 EXCEPT  =
 
