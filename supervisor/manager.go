@@ -122,14 +122,20 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	}
 	asked, cancel := context.WithTimeout(ctx, m.grace)
 	defer cancel()
-	err := m.client.Shutdown(asked)
-	if err == nil {
-		select {
-		case <-m.Done():
-		case <-asked.Done():
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		if m.client.Shutdown(context.Background()) != nil {
+			cancel() // it has ended, or never will by itself
 		}
+	}()
+	select {
+	case <-m.Done():
+	case <-asked.Done():
 	}
-	return errors.Join(m.end(ctx), m.client.Close())
+	err := errors.Join(m.end(ctx), m.client.Close())
+	<-answered // at the latest when the client is closed
+	return err
 }
 
 // Close is Shutdown without a context, for defer.
