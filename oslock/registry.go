@@ -82,7 +82,7 @@ type registry struct {
 	region *mapped.Region
 	id     registryID
 	me     uint32 // this process's number
-	keep   int    // the descriptor of our slot's file, where a mapping does not keep the flock
+	keep   int    // the descriptor of our slot's file: what Life lends
 }
 
 // joinRegistry makes this process a member of the user's registry.
@@ -291,10 +291,11 @@ func (r *registry) take(slot int) (bool, error) {
 		closeFD(fd)
 		return false, err
 	}
-	if r.keep, err = holdFlock(fd); err != nil {
+	if err = holdFlock(fd); err != nil {
 		closeFD(fd)
 		return false, err
 	}
+	r.keep = fd
 	// Only the tenant writes the generation. Until it does, the tenant before looks alive, which delays
 	// those who would take its locks and harms nobody.
 	gen := nextGen(r.gen(slot).Load() & genMask)

@@ -73,12 +73,65 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	if ok || err != nil {
 		return err
 	}
-	if err = f.guard(func() error { return s.h.waitPermit(ctx, f) }); err != nil {
+	if err = f.guard(func() error { return s.h.waitPermit(ctx, f, 0) }); err != nil {
 		return f.errorf("acquire", err)
 	}
 	runtime.KeepAlive(f)
 	f.order.acquired()
 	return nil
+}
+
+// AcquireOf is Acquire for a caller with a limit of its own: it waits until fewer than limit permits are taken, by whomever, and
+// takes one then. So each who asks may have another idea of how many may be inside, as jobs with -j have: the
+// semaphore is opened with as many permits as it can have. With a limit of 1 it waits until nobody has any. It needs Undo, which alone
+// knows what is taken; else the error is [ErrMismatch]. A limit below 1 is [ErrValue].
+//
+// Who waits with a lower limit than others may be woken in their stead; they find out in 5 ms.
+func (s *Semaphore) AcquireOf(ctx context.Context, limit int) error {
+	f := s.h.file.Load()
+	reserve, err := s.reserve(f, limit)
+	if err != nil {
+		return err
+	}
+	if err := f.guard(func() error { return s.h.waitPermit(ctx, f, reserve) }); err != nil {
+		return f.errorf("acquire", err)
+	}
+	f.order.acquired()
+	return nil
+}
+
+// TryAcquireOf takes a permit as AcquireOf does if that needs no waiting, and reports whether it did.
+func (s *Semaphore) TryAcquireOf(limit int) (ok bool, err error) {
+	f := s.h.file.Load()
+	reserve, err := s.reserve(f, limit)
+	if err != nil {
+		return false, err
+	}
+	err = f.guard(func() error {
+		if ok = f.takeUndo(false, reserve); !ok && f.probe.due() {
+			f.recoverDead()
+			ok = f.takeUndo(false, reserve)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, f.errorf("acquire", err)
+	}
+	f.order.acquired()
+	return ok, nil
+}
+
+// reserve is how many permits one with that limit must leave.
+func (s *Semaphore) reserve(f *sharedFile, limit int) (uint64, error) {
+	switch {
+	case f == closedFile:
+		return 0, s.h.errorf("acquire", ErrClosed)
+	case f.undo == nil:
+		return 0, f.errorf("acquire with a limit", fmt.Errorf("%w: a semaphore without undo", ErrMismatch))
+	case limit < 1:
+		return 0, fmt.Errorf("%w: limit of %d", ErrValue, limit)
+	}
+	return uint64(max(0, int(f.head.initial)-limit)), nil
 }
 
 // TryAcquire takes a permit if one is there and reports whether it did. With Undo, a permit whose
@@ -102,7 +155,7 @@ func (s *Semaphore) take(f *sharedFile) (ok bool, err error) {
 		ok = f.takePlain()
 		runtime.KeepAlive(f)
 	case kindUndo:
-		err = f.guard(func() error { ok = f.takeUndo(false); return nil })
+		err = f.guard(func() error { ok = f.takeUndo(false, 0); return nil })
 		if err != nil {
 			err = f.errorf("acquire", err)
 		}

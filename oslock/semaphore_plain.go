@@ -49,15 +49,15 @@ func (f *sharedFile) givePlain(n int) error {
 	}
 }
 
-// waitPermit waits for a permit, of either kind of semaphore.
-func (h *handle) waitPermit(ctx context.Context, f *sharedFile) error {
+// waitPermit waits for a permit, of either kind of semaphore, that leaves reserve of them.
+func (h *handle) waitPermit(ctx context.Context, f *sharedFile, reserve uint64) error {
 	w, err := h.enter(ctx, &f.place)
 	if err != nil {
 		return err
 	}
 	defer w.leave()
 	for slept := false; ; {
-		ok, waits := f.tryPermit(slept)
+		ok, waits := f.tryPermit(slept, reserve)
 		if ok {
 			step("acquired")
 			return nil
@@ -86,13 +86,13 @@ func (h *handle) waitPermit(ctx context.Context, f *sharedFile) error {
 	}
 }
 
-// tryPermit takes a permit, or marks the word and returns what it is then.
-func (f *sharedFile) tryPermit(slept bool) (ok bool, waits uint32) {
+// tryPermit takes a permit that leaves reserve of them (0 in a plain semaphore), or marks the word and returns what it is then.
+func (f *sharedFile) tryPermit(slept bool, reserve uint64) (ok bool, waits uint32) {
 	for f.undo != nil {
-		if f.takeUndo(slept) {
+		if f.takeUndo(slept, reserve) {
 			return true, 0
 		}
-		if waits := f.markUndo(); waits != 0 {
+		if waits := f.markUndo(reserve); waits != 0 {
 			return false, waits
 		}
 	}
@@ -125,7 +125,7 @@ func (f *sharedFile) leavePermits(slept bool) {
 		return
 	}
 	if f.undo != nil {
-		if waits := f.markUndo(); waits != 0 {
+		if waits := f.markUndo(0); waits != 0 {
 			return
 		}
 	} else {

@@ -176,10 +176,10 @@ func (f *sharedFile) settle(slot int) (x, r, seq uint64) {
 	}
 }
 
-// takeUndo takes a permit if one is there. slept says that the caller has slept for it.
-func (f *sharedFile) takeUndo(slept bool) bool {
+// takeUndo takes a permit if more than reserve are there. slept says that the caller has slept for it.
+func (f *sharedFile) takeUndo(slept bool, reserve uint64) bool {
 	u := f.undo
-	if x := u.wide.Load(); !slept && valueOf(x) > 0 {
+	if x := u.wide.Load(); !slept && valueOf(x) > reserve {
 		if seq, ok := f.again(x); ok && u.wide.CompareAndSwap(x, packOp(valueOf(x)-1, x&undoW, u.slot, opCount(x)+1, seq)) {
 			step("permit taken")
 			return true
@@ -190,7 +190,7 @@ func (f *sharedFile) takeUndo(slept bool) bool {
 	for {
 		x, r, seq := f.settle(u.slot)
 		value := valueOf(x)
-		if value == 0 {
+		if value <= reserve {
 			return false
 		}
 		w := x&undoW | withW(slept)
@@ -231,11 +231,11 @@ func (f *sharedFile) giveUndo(n int) error {
 	}
 }
 
-// markUndo puts W on and returns what to sleep on, or 0 if there are permits.
-func (f *sharedFile) markUndo() uint32 {
+// markUndo puts W on and returns what to sleep on, or 0 if there are more permits than reserve.
+func (f *sharedFile) markUndo(reserve uint64) uint32 {
 	for {
 		x := f.undo.wide.Load()
-		if valueOf(x) > 0 {
+		if valueOf(x) > reserve {
 			return 0
 		}
 		if sleeps(x) || f.undo.wide.CompareAndSwap(x, x|undoW) {

@@ -58,6 +58,15 @@ func openToTest(dir int, name string) (int, error) {
 	return openAt(dir, name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
+// duplicate returns another descriptor of the same open file.
+func duplicate(fd int) (dup int, err error) {
+	err = retry(func() (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		return err
+	})
+	return dup, os.NewSyscallError("fcntl", err)
+}
+
 func closeFD(fd int) { _ = unix.Close(fd) }
 
 // cannotBeOurs reports whether opening failed because of what the file is: a folder, a
