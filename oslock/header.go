@@ -81,6 +81,8 @@ type header struct {
 	bounded bool
 	id      registryID
 	initial uint32
+	// mustExist is no part of the file: it says that none shall be made.
+	mustExist bool
 }
 
 // size is how long a file of the header's kind is.

@@ -34,7 +34,8 @@ var lender = newHelper("lender", func(h *helperIO, args []string) error {
 		return errors.New("the command ended by itself")
 	}
 	h.say("it was killed")
-	select {} // until this one is
+	exitWithTest(h)
+	return nil
 })
 
 // lend starts a lender and returns it with the process id of its command, which is killed at the end of the test.
@@ -214,5 +215,45 @@ func TestSemaphoreAcquireOfRefuses(t *testing.T) {
 	undo.Close()
 	if err := undo.AcquireOf(soon(t), 1); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v of a closed one, want ErrClosed", err)
+	}
+}
+
+func TestUnlinkIdle(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	idle := func(want bool) {
+		t.Helper()
+		if got, err := UnlinkIdle(path); got != want || err != nil {
+			t.Fatalf("UnlinkIdle = %v, %v, want %v", got, err, want)
+		}
+	}
+	idle(false) // there is none
+	s, err := OpenSemaphore(path, 2, SemaphoreOptions{Undo: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle(false) // it is open
+	s.Close()
+	// Somebody who has it not open has a permit.
+	p, job := lend(t, path)
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+	idle(false)
+	killStranger(t, job)
+	s = openSemaphore(t, path, 1, SemaphoreOptions{Undo: true})
+	eventually(t, "the permit of a killed command comes back", func() bool { n, err := s.Value(); return err == nil && n == 2 })
+	s.Close()
+	idle(true)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file: %v", err)
+	}
+	p.in.Close()
+	plain := openSemaphore(t, path, 1, SemaphoreOptions{})
+	plain.Close()
+	if _, err := UnlinkIdle(path); !errors.Is(err, ErrMismatch) {
+		t.Errorf("got %v for one without undo, want ErrMismatch", err)
+	}
+	if _, err := UnlinkIdle(t.TempDir()); !errors.Is(err, ErrNotOurs) {
+		t.Errorf("got %v for a folder, want ErrNotOurs", err)
 	}
 }

@@ -32,7 +32,7 @@ func (o *opening) try() (_ *sharedFile, err error) {
 	// Not with O_CREAT at once: in a sticky folder Linux refuses that for another user's file
 	// (sysctl fs.protected_regular, Linux 4.19).
 	fd, err := openThere(workingFolder, o.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !o.want.mustExist {
 		fd, err = openOrMake(workingFolder, o.path, uint32(o.mode.Perm()))
 	}
 	if err != nil {
@@ -177,6 +177,9 @@ func (o *opening) prepare(file *os.File, id fileID) error {
 	step("file ours alone")
 	if named, err := identifyAt(workingFolder, o.path); err != nil || named != id {
 		return o.replaced(err)
+	}
+	if have.kind == 0 && o.want.mustExist {
+		return fs.ErrNotExist // what a dead maker left is none yet
 	}
 	if have.kind == 0 {
 		err = o.build(file)

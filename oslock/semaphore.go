@@ -16,6 +16,8 @@ type SemaphoreOptions struct {
 	Undo bool
 	// Bounded refuses to release beyond the initial value: Python's BoundedSemaphore.
 	Bounded bool
+	// Existing opens one that is there and makes none: fs.ErrNotExist then (sem_open(3) without O_CREAT).
+	Existing bool
 	// Mode is the permission of a new file, before the umask; 0 means 0600, the user alone.
 	Mode fs.FileMode
 }
@@ -53,7 +55,7 @@ func OpenSemaphore(name string, value int, o SemaphoreOptions) (*Semaphore, erro
 }
 
 func (s *Semaphore) open(name string, value int, o SemaphoreOptions) error {
-	want := header{kind: kindSemaphore, bounded: o.Bounded, initial: uint32(value)}
+	want := header{kind: kindSemaphore, bounded: o.Bounded, initial: uint32(value), mustExist: o.Existing}
 	limit := maxPlain
 	if o.Undo {
 		want.kind, limit = kindUndo, maxUndo

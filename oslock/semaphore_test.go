@@ -2,8 +2,11 @@ package oslock
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -248,5 +251,25 @@ func TestSemaphoreManyGoroutines(t *testing.T) {
 		}
 		wg.Wait()
 		wantValue(t, handles[0], 3)
+	})
+}
+
+func TestSemaphoreExisting(t *testing.T) {
+	eachKind(t, func(t *testing.T, o SemaphoreOptions) {
+		path := tempPath(t)
+		o.Existing = true
+		if _, err := OpenSemaphore(path, 5, o); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("got %v where there is none, want fs.ErrNotExist", err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil { // a maker died over it
+			t.Fatal(err)
+		}
+		if _, err := OpenSemaphore(path, 5, o); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("got %v for an unfinished one, want fs.ErrNotExist", err)
+		}
+		o.Existing = false
+		openSemaphore(t, path, 2, o)
+		o.Existing = true
+		wantValue(t, openSemaphore(t, path, 5, o), 2)
 	})
 }

@@ -9,5 +9,8 @@ import (
 
 func main() {
 	child.Main()
+	if command, args := shortcut(os.Args); command != nil {
+		os.Exit(command(args))
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

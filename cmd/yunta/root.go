@@ -35,6 +35,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		err, understood = out.err, true
 	}
+	if status, ok := errors.AsType[statusError](err); ok {
+		return int(status)
+	}
 	if interrupt, ok := errors.AsType[interruptError](err); ok {
 		return interrupt.status() // it was said when it came
 	}
@@ -97,6 +100,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newMapCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
+	root.AddCommand(newLockCommand(), newSemCommand(), newSemaphoreCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 
 func TestMain(m *testing.M) {
 	child.Main()
-	testscript.Main(m, map[string]func(){"yunta": main})
+	testscript.Main(m, map[string]func(){"yunta": main, "flock": main, "sem": main})
 }
 
 func TestScripts(t *testing.T) {

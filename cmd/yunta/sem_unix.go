@@ -1,0 +1,303 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"yunta/oslock"
+)
+
+// run does what was asked for and returns the exit status.
+func (r *semRequest) run() (int, error) {
+	runtime.LockOSThread() // its priority is lowered for the command alone
+	name := semName(r.id)
+	s, err := oslock.OpenSemaphore(name, semPermits, oslock.SemaphoreOptions{Undo: true})
+	if err != nil {
+		return 0, err
+	}
+	limit := r.limit
+	if r.wait {
+		limit = 1
+	}
+	if gaveUp, err := r.acquire(s, limit); gaveUp || err != nil {
+		return exitFailure, err
+	}
+	if r.wait {
+		return 0, giveUp(s, name)
+	}
+	if r.dryRun {
+		fmt.Println(r.command)
+		return 0, giveUp(s, name)
+	}
+	life, err := oslock.Life()
+	if err != nil {
+		return 0, err
+	}
+	if r.fg {
+		status, err := r.job(life)
+		return status, errors.Join(err, giveUp(s, name))
+	}
+	// What the keeper holds, stays taken when this process ends.
+	return 0, r.keeper(name, life)
+}
+
+// acquire waits for a place. It says when the wait was over before there was one: gaveUp, or the place is taken all the same.
+func (r *semRequest) acquire(s *oslock.Semaphore, limit int) (gaveUp bool, err error) {
+	ctx := context.Background()
+	if r.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.timeout)
+		defer cancel()
+	}
+	if ok, err := s.TryAcquireOf(limit); ok || err != nil {
+		return false, err
+	}
+	quietQuit()
+	err = s.AcquireOf(ctx, limit)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return false, err
+	}
+	if !r.steal {
+		fmt.Fprintf(os.Stderr, "%s: no place was free within %v; giving up\n", r.prog, r.timeout)
+		return true, nil
+	}
+	fmt.Fprintf(os.Stderr, "%s: no place was free within %v; going on without\n", r.prog, r.timeout)
+	return false, s.AcquireOf(context.Background(), semPermits)
+}
+
+// giveUp gives a place back, and with the last one the semaphore.
+func giveUp(s *oslock.Semaphore, name string) error {
+	err := errors.Join(s.Release(1), s.Close())
+	if err == nil {
+		_, err = oslock.UnlinkIdle(name)
+	}
+	return err
+}
+
+// semName is the name of the semaphore's file for an id, which may be any text.
+func semName(id string) string {
+	const most = 200
+	var b strings.Builder
+	b.WriteString("sem-")
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	if b.Len() > most {
+		sum := sha256.Sum256([]byte(id))
+		return "sem-%" + hex.EncodeToString(sum[:])
+	}
+	return b.String()
+}
+
+// terminalName names the terminal that is the standard input; all who have none have one name in common.
+func terminalName() string {
+	if _, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err != nil {
+		return "not a tty"
+	}
+	if name, err := os.Readlink("/proc/self/fd/0"); err == nil {
+		return name
+	}
+	var st unix.Stat_t
+	if unix.Fstat(0, &st) != nil {
+		return "not a tty"
+	}
+	return fmt.Sprintf("tty %x", st.Rdev)
+}
+
+// job runs the command with the life that keeps its place, shows what it wrote, and returns its status.
+func (r *semRequest) job(life *os.File) (int, error) {
+	if r.tell {
+		fmt.Println(r.command)
+	}
+	if r.tellErr {
+		fmt.Fprintln(os.Stderr, r.command)
+	}
+	stdio := [3]uintptr{0, 1, 2}
+	if r.input != "" {
+		f, err := os.Open(r.input)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		stdio[0] = f.Fd()
+	}
+	var held heldOutput
+	if !r.ungroup {
+		if err := held.open(); err != nil {
+			return 0, err
+		}
+		defer held.close()
+		stdio[1], stdio[2] = held.out.Fd(), held.err.Fd()
+	}
+	if r.nice != 0 {
+		// Of this thread, and so of what it starts.
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, r.nice); err != nil {
+			return 0, fmt.Errorf("--nice %d: %w", r.nice, err)
+		}
+	}
+	if r.dir != "" {
+		if err := os.Chdir(r.dir); err != nil {
+			return 0, err
+		}
+	}
+	env := append(os.Environ(), "PARALLEL_SEQ=1", "PARALLEL_JOBSLOT=1", "PARALLEL_PID="+strconv.Itoa(os.Getpid()))
+	c, err := startCommand([]string{jobShell(), "-c", r.command}, env, withDescriptor(stdio, life.Fd()), false)
+	if err != nil {
+		return 0, err
+	}
+	stop := c.passSignals()
+	status := c.wait()
+	stop()
+	return status, held.show()
+}
+
+// jobShell is the shell that GNU parallel would take.
+func jobShell() string {
+	for _, name := range []string{"PARALLEL_SHELL", "SHELL"} {
+		if shell := os.Getenv(name); shell != "" {
+			return shell
+		}
+	}
+	return "/bin/sh"
+}
+
+// A heldOutput is what a command has written, kept until its end in files without a name: no reader has to live for it.
+type heldOutput struct{ out, err *os.File }
+
+func (h *heldOutput) open() (err error) {
+	for _, f := range []**os.File{&h.out, &h.err} {
+		if *f, err = os.CreateTemp("", "yunta-sem-"); err != nil {
+			h.close()
+			return err
+		}
+		if err = os.Remove((*f).Name()); err != nil {
+			h.close()
+			return err
+		}
+		// Two programs of a command do not write over each other.
+		if _, err = unix.FcntlInt((*f).Fd(), unix.F_SETFL, unix.O_APPEND); err != nil {
+			h.close()
+			return err
+		}
+	}
+	return nil
+}
+
+// show writes to standard output and error what there is.
+func (h *heldOutput) show() error {
+	if h.out == nil {
+		return nil
+	}
+	full := h.full()
+	for _, x := range []struct{ from, to *os.File }{{h.out, os.Stdout}, {h.err, os.Stderr}} {
+		if _, err := x.from.Seek(0, 0); err != nil {
+			return err
+		}
+		if _, err := x.from.WriteTo(x.to); err != nil {
+			if errors.Is(err, syscall.EPIPE) {
+				continue // nobody reads it
+			}
+			return err
+		}
+	}
+	if full {
+		return fmt.Errorf("%s is full: the command's output may not be whole", os.TempDir())
+	}
+	return nil
+}
+
+func (h *heldOutput) full() bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(int(h.out.Fd()), &st) == nil && st.Blocks > 0 && st.Bfree == 0
+}
+
+func (h *heldOutput) close() {
+	for _, f := range []*os.File{h.out, h.err} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// semKeeper is the name under which this program watches over a command in the background.
+const semKeeper = "sem-keeper"
+
+// keeper starts the process that runs the command and stays with it. Where it is killed, the command goes on, and keeps its place.
+func (r *semRequest) keeper(name string, life *os.File) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	files := withDescriptor([3]uintptr{0, 1, 2}, life.Fd())
+	argv := []string{
+		"yunta", semKeeper, r.prog, name, strconv.Itoa(len(files) - 1), strconv.FormatBool(r.ungroup), r.input,
+		strconv.Itoa(r.nice), r.dir, strconv.FormatBool(r.tell), strconv.FormatBool(r.tellErr), r.command,
+	}
+	_, err = startProgram(exe, argv, os.Environ(), files, false)
+	return err
+}
+
+// semKeeperMain is that process.
+func semKeeperMain(args []string) int {
+	if len(args) != 10 {
+		fmt.Fprintf(os.Stderr, "yunta: %s is yunta sem's own\n", semKeeper)
+		return exitUsage
+	}
+	runtime.LockOSThread()
+	r := semRequest{
+		prog: args[0], ungroup: args[3] == "true", input: args[4], dir: args[6],
+		tell: args[7] == "true", tellErr: args[8] == "true", command: args[9],
+	}
+	r.nice, _ = strconv.Atoi(args[5])
+	fd, err := strconv.Atoi(args[2])
+	if err != nil || fd < 3 {
+		return exitUsage
+	}
+	unix.CloseOnExec(fd)
+	life := os.NewFile(uintptr(fd), "life")
+	status, err := r.job(life)
+	// The command is over, whatever it has left running.
+	if e := oslock.EndLife(life); e != nil {
+		err = errors.Join(err, e)
+	}
+	if err == nil {
+		err = wakeNext(args[1])
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", r.prog, oneLine(err))
+		return exitSem
+	}
+	return status
+}
+
+// wakeNext gives the places of the dead to who waits, who would find out by himself a few milliseconds later, and removes a semaphore that
+// nobody needs.
+func wakeNext(name string) error {
+	s, err := oslock.OpenSemaphore(name, semPermits, oslock.SemaphoreOptions{Undo: true})
+	if err != nil {
+		return err
+	}
+	_, err = s.Value()
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	_, err = oslock.UnlinkIdle(name)
+	return err
+}
