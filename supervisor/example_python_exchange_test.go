@@ -103,13 +103,13 @@ func ExampleNewProcess_sharedState() {
 	// [0 -1 -2 -3 -4 -5 -6 -7 -8 -9] <nil>
 }
 
-type point struct{ X, Y float64 }
+type coordinates struct{ X, Y float64 }
 
 type ctypes struct {
 	N *ipc.Value[int32]
 	X *ipc.Value[float64]
 	S *ipc.Array[byte]
-	A *ipc.Array[point]
+	A *ipc.Array[coordinates]
 }
 
 var modifies = child.Register("modifies", func(ctx context.Context, a ctypes) (int, error) {
@@ -117,9 +117,9 @@ var modifies = child.Register("modifies", func(ctx context.Context, a ctypes) (i
 		a.N.Update(ctx, func(n *int32) error { *n *= *n; return nil }),
 		a.X.Update(ctx, func(x *float64) error { *x *= *x; return nil }),
 		a.S.Update(ctx, func(s []byte) error { copy(s, bytes.ToUpper(s)); return nil }),
-		a.A.Update(ctx, func(ps []point) error {
+		a.A.Update(ctx, func(ps []coordinates) error {
 			for i, p := range ps {
-				ps[i] = point{p.X * p.X, p.Y * p.Y}
+				ps[i] = coordinates{p.X * p.X, p.Y * p.Y}
 			}
 			return nil
 		}))
@@ -132,7 +132,7 @@ func ExampleNewProcess_sharedCtypes() {
 	n, err1 := ipc.NewValue(int32(7), ipc.ValueOptions{})
 	x, err2 := ipc.NewValue(1.0/3.0, ipc.ValueOptions{})
 	s, err3 := ipc.NewArrayOf([]byte("hello world"), ipc.ValueOptions{})
-	a, err4 := ipc.NewArrayOf([]point{{1.875, -6.25}, {-5.75, 2.0}, {2.375, 9.5}}, ipc.ValueOptions{})
+	a, err4 := ipc.NewArrayOf([]coordinates{{1.875, -6.25}, {-5.75, 2.0}, {2.375, 9.5}}, ipc.ValueOptions{})
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		panic(err)
 	}

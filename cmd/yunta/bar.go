@@ -21,6 +21,7 @@ type bar struct {
 	terminal bool
 	label    string
 	counters decor.Decorator // of what it counts
+	reporter *reporter       // nil: no lines of progress
 
 	mu       sync.Mutex // guards what follows
 	total    int64      // 0: not known
@@ -56,6 +57,9 @@ func (b *bar) start(total int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total, b.begun = total, time.Now()
+	if b.reporter != nil {
+		b.reporter.start(b.state)
+	}
 	if b.terminal {
 		time.AfterFunc(barDelay, func() { b.add(0) }) // it shows even if nothing is ever done
 	}
@@ -129,8 +133,17 @@ func (b *bar) remaining(s decor.Statistics) string {
 	return "  " + left.Round(time.Second).String() + " left"
 }
 
+func (b *bar) state() (done, total int64, elapsed time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.done, b.total, time.Since(b.begun)
+}
+
 // stop takes the bar away. It may be called again.
 func (b *bar) stop() {
+	if b.reporter != nil {
+		b.reporter.stop()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {

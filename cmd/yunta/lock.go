@@ -172,7 +172,7 @@ const (
 	optWho
 )
 
-var lockOptions = getopt{
+var lockOptions = optionSet{
 	short: "sexnoFuw:E:hV",
 	long: []longOption{
 		{name: "shared", as: 's'},

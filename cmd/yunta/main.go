@@ -12,5 +12,5 @@ func main() {
 	if command, args := shortcut(os.Args); command != nil {
 		os.Exit(command(args))
 	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(calledAs(os.Args), os.Stdout, os.Stderr))
 }

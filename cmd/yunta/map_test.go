@@ -209,7 +209,7 @@ func TestMapManyInputs(t *testing.T) {
 			m := startMap(t, r, test.args...)
 			_, _ = io.Copy(w, in)
 			// All that is not held back for a larger piece is there before the input ends.
-			waitFor(t, "the output", func() bool { return m.stdout.len() > len(want)-inputBuffer })
+			waitFor(t, "the output", func() bool { return m.stdout.len() > len(want)-lineBuffer })
 			m.checkMemory(t)
 			w.Close()
 			if status := m.wait(t); status != 0 {

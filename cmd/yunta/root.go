@@ -35,11 +35,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		err, understood = out.err, true
 	}
-	if status, ok := errors.AsType[statusError](err); ok {
-		return int(status)
-	}
 	if interrupt, ok := errors.AsType[interruptError](err); ok {
 		return interrupt.status() // it was said when it came
+	}
+	if s, ok := errors.AsType[statusError](err); ok {
+		if s.err != nil {
+			fmt.Fprintf(stderr, "%s: %s\n", cmd.Name(), oneLine(s))
+		}
+		return s.status
 	}
 	if missing, ok := errors.AsType[notFoundError](err); ok {
 		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), oneLine(err))
@@ -99,7 +102,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newMapCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
+	root.AddCommand(newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
 	root.AddCommand(newLockCommand(), newSemCommand(), newSemaphoreCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root

@@ -59,8 +59,8 @@ var refusedNames = strings.Fields(`arg-file-sep= arg-sep= bar basefile= bf= bin=
 // refusedLetters are its single letters that sem has not, with their values.
 const refusedLetters = "0XmrpxC:d:D:E:I:J:L:N:S:U:n:s:"
 
-func semOptions() *getopt {
-	g := &getopt{short: "j:P:a:uqvktVh" + refusedLetters}
+func semOptions() *optionSet {
+	g := &optionSet{short: "j:P:a:uqvktVh" + refusedLetters}
 	for _, group := range semNames {
 		for name := range strings.FieldsSeq(group.names) {
 			g.long = append(g.long, longOption{name: name, as: group.as, value: group.value})

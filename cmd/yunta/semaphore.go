@@ -93,9 +93,9 @@ func semaphoreFailed(cmd *cobra.Command, name string, err error) error {
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), oneLine(err))
 	if errors.Is(err, oslock.ErrName) || errors.Is(err, oslock.ErrValue) {
-		return statusError(exitUsage)
+		return statusError{status: exitUsage}
 	}
-	return statusError(exitNoSem)
+	return statusError{status: exitNoSem}
 }
 
 func newSemaphoreCreate() *cobra.Command {
@@ -113,7 +113,7 @@ func newSemaphoreCreate() *cobra.Command {
 			if err == nil {
 				old.Close()
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s exists; its value is as it was\n", cmd.CommandPath(), args[0])
-				return statusError(exitNoPermit)
+				return statusError{status: exitNoPermit}
 			}
 			if errors.Is(err, fs.ErrNotExist) {
 				var s *oslock.Semaphore
@@ -145,7 +145,7 @@ func newSemaphoreWait() *cobra.Command {
 				if now || cmd.Flags().Changed("timeout") && timeout == 0 {
 					ok, err := s.TryAcquire()
 					if err == nil && !ok {
-						return statusError(exitNoPermit)
+						return statusError{status: exitNoPermit}
 					}
 					return err
 				}
@@ -158,7 +158,7 @@ func newSemaphoreWait() *cobra.Command {
 				quietQuit()
 				err := s.Acquire(ctx)
 				if errors.Is(err, context.DeadlineExceeded) {
-					return statusError(exitNoPermit)
+					return statusError{status: exitNoPermit}
 				}
 				return err
 			})

@@ -42,12 +42,7 @@ func newWholeCommand(name, use, short, long string) *cobra.Command {
 			if slices.Equal(args, []string{"--help"}) {
 				return cmd.Help()
 			}
-			return statusError(wholes[name](args))
+			return statusError{status: wholes[name](args)}
 		},
 	}
 }
-
-// A statusError ends a command with a status of its own. It has said itself what there was to say.
-type statusError int
-
-func (statusError) Error() string { return "" }

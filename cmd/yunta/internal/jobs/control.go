@@ -31,7 +31,7 @@ type Control struct {
 
 const (
 	controlName = "control"
-	controlSize = 4 * (1 + MaxWorkers)
+	controlSize = 4 * (2 + MaxWorkers)
 )
 
 // MaxWorkers is as many workers as a run may have.
@@ -88,6 +88,17 @@ func (c *Control) Raise(l Level) {
 
 // group is the word for the process group of a worker's job, 0 between jobs.
 func (c *Control) group(worker int) *atomic.Uint32 { return c.region.Uint32(4 * (1 + worker)) }
+
+// limit is the word for the time that a job may take, in milliseconds.
+func (c *Control) limit() *atomic.Uint32 { return c.region.Uint32(4 * (1 + MaxWorkers)) }
+
+// SetLimit bounds how long jobs may take, running ones too, in milliseconds: for Settings.Limited.
+func (c *Control) SetLimit(d time.Duration) {
+	c.limit().Store(uint32(min(max(d.Milliseconds(), 1), 1<<32-1)))
+}
+
+// Limit is the present bound, 0 for none.
+func (c *Control) Limit() time.Duration { return time.Duration(c.limit().Load()) * time.Millisecond }
 
 // Close unmaps the word. Level and Raise must not be called any more.
 func (c *Control) Close() error { return c.region.Unmap() }

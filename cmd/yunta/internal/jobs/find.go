@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -42,7 +43,13 @@ func Find(name string) (string, error) {
 func Status(err error) int { return startStatus(err) }
 
 // explain says what was wrong with an argument vector that the kernel refused.
-func explain(argv []string, err error) error {
+func explain(s *Spec, err error) error {
+	argv := s.Argv
+	if s.Wd != "" && errors.Is(err, fs.ErrNotExist) { // the program was there just now
+		if _, missing := os.Stat(s.Wd); missing != nil {
+			return &StartError{"working directory " + s.Wd + ": " + err.Error(), syscall.ENOTDIR}
+		}
+	}
 	switch {
 	case errors.Is(err, syscall.E2BIG):
 		longest := ""

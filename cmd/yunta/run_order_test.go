@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"yunta/cmd/yunta/internal/input"
 	"yunta/cmd/yunta/internal/jobs"
 )
 
@@ -105,8 +106,8 @@ func TestOrderBoundsTheRunAhead(t *testing.T) {
 		t.Errorf("no room for the oldest: %v", err)
 	}
 	close(stop)
-	if err := o.room(12, stop); err != errStopped {
-		t.Errorf("got %v with a full disk and a stopped run, want errStopped", err)
+	if err := o.room(12, stop); err != input.ErrStopped {
+		t.Errorf("got %v with a full disk and a stopped run, want input.ErrStopped", err)
 	}
 }
 
@@ -127,16 +128,16 @@ func TestPrinterTags(t *testing.T) {
 	}
 	for _, test := range tests {
 		var out strings.Builder
-		p := printer{stdout: &out, stderr: &out, tag: true, dir: dir}
-		f := &finished{value: test.tag}
+		p := printer{stdout: &out, stderr: &out, dir: dir}
+		f := &finished{tag: test.tag + "\t"}
 		f.result.Stdout.Data = []byte(test.in)
 		if err := p.print(f); err != nil || out.String() != test.want {
 			t.Errorf("%s: %v, %.100q, want %.100q", test.name, err, out.String(), test.want)
 		}
 	}
 	var out strings.Builder
-	p := printer{stdout: &out, stderr: &out, tag: true, dir: dir}
-	f := &finished{value: "v"}
+	p := printer{stdout: &out, stderr: &out, dir: dir}
+	f := &finished{tag: "v\t"}
 	f.result.Stdout = jobs.Output{File: "file", Size: int64(len(long))}
 	want := "v\t" + strings.ReplaceAll(long, "\n", "\nv\t")
 	if err := p.print(f); err != nil || out.String() != want {
@@ -151,7 +152,7 @@ func TestSummaryKeepsLittle(t *testing.T) {
 	t.Parallel()
 	var s summary
 	for i, ms := range rand.New(rand.NewPCG(1, 2)).Perm(1000) {
-		f := &finished{number: i + 1, value: fmt.Sprint(ms)}
+		f := &finished{seq: i + 1, value: fmt.Sprint(ms)}
 		f.result.Elapsed = time.Duration(ms) * time.Millisecond
 		f.result.End, f.result.Code = jobs.Exited, ms%2
 		s.add(f)

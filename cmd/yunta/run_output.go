@@ -13,13 +13,19 @@ import (
 
 // A finished job is what there is to print of one.
 type finished struct {
-	number int // from 1
-	value  string
-	result jobs.Result
-	died   string   // why there is no result, if there is none
-	before bool     // it succeeded in an earlier run, which has printed its output
-	rest   []string // files with what a dead worker's job had written, stdout and stderr by their names
-	spill  spilled  // where its value and output are while they wait
+	number  int // from 1, in the order in which they were begun
+	seq     int // from 1, in the order of the input; other jobs may have been left out
+	value   string
+	tag     string // in front of each line
+	command string // as it is shown, where that is wanted
+	values  []string
+	tree    string // see work
+	sent    int64
+	result  jobs.Result
+	died    string   // why there is no result, if there is none
+	before  bool     // it succeeded in an earlier run, which has printed its output
+	rest    []string // files with what a dead worker's job had written, stdout and stderr by their names
+	spill   spilled  // where its value and output are while they wait
 }
 
 // failed reports whether the job counts as failed. One that never began does not.
@@ -38,7 +44,7 @@ func (f *finished) how() string {
 type printer struct {
 	stdout, stderr io.Writer
 	dir            string // the spill folder
-	tag            bool
+	verbose        bool   // each job's command in front of its output
 	buffer         []byte
 	err            error // of a write to stdout: nothing more is written there
 }
@@ -59,8 +65,11 @@ func (p *printer) one(w io.Writer, f *finished, o jobs.Output, suffix string) er
 		w = io.Discard
 	}
 	t := tagger{w: w, fresh: true}
-	if p.tag {
-		t.tag = append([]byte(f.value), '\t')
+	if f.tag != "" {
+		t.tag = []byte(f.tag)
+	}
+	if p.verbose && suffix == ".out" {
+		_, _ = io.WriteString(w, f.command+"\n") // an error shows when the output is written
 	}
 	err := p.pieces(&t, f, o, suffix)
 	if t.err != nil {

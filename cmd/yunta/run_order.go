@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"yunta/cmd/yunta/internal/input"
 )
 
 const (
@@ -37,9 +39,12 @@ type order struct {
 type spilled struct {
 	stored                 bool
 	at                     int64
-	value, stdout, stderr  int
+	value, tag, command    int
+	stdout, stderr         int
 	inMemory, onDisk, file int64 // what it counts for; file of its own large outputs
 }
+
+func (s *spilled) size() int { return s.value + s.tag + s.command + s.stdout + s.stderr }
 
 func newOrder(dir string) *order {
 	return &order{dir: dir, memory: aheadMemory, waiting: map[int]*finished{}, next: 1, moved: make(chan struct{}, 1)}
@@ -57,7 +62,7 @@ func (o *order) room(number int, stop <-chan struct{}) error {
 		select {
 		case <-o.moved:
 		case <-stop:
-			return errStopped
+			return input.ErrStopped
 		}
 	}
 }
@@ -120,8 +125,8 @@ func (o *order) keep(f *finished) error {
 			s.file += out.size
 		}
 	}
-	s.value, s.stdout, s.stderr = len(f.value), len(r.Stdout.Data), len(r.Stderr.Data)
-	n := int64(s.value + s.stdout + s.stderr)
+	s.value, s.tag, s.command, s.stdout, s.stderr = len(f.value), len(f.tag), len(f.command), len(r.Stdout.Data), len(r.Stderr.Data)
+	n := int64(s.size())
 	if o.inside+n <= o.memory {
 		s.inMemory = n
 		o.inside += n
@@ -147,14 +152,15 @@ func (o *order) store(f *finished) error {
 		o.file = file
 	}
 	s := &f.spill
-	all := make([]byte, 0, s.value+s.stdout+s.stderr)
-	all = append(append(append(all, f.value...), f.result.Stdout.Data...), f.result.Stderr.Data...)
+	all := make([]byte, 0, s.size())
+	all = append(append(append(all, f.value...), f.tag...), f.command...)
+	all = append(append(all, f.result.Stdout.Data...), f.result.Stderr.Data...)
 	if _, err := o.file.WriteAt(all, o.end); err != nil {
 		return err
 	}
 	s.stored, s.at, s.onDisk = true, o.end, int64(len(all))
 	o.end += int64(len(all))
-	f.value, f.result.Stdout.Data, f.result.Stderr.Data = "", nil, nil
+	f.value, f.tag, f.command, f.result.Stdout.Data, f.result.Stderr.Data = "", "", "", nil, nil
 	return nil
 }
 
@@ -173,8 +179,13 @@ func (o *order) recall(f *finished) error {
 	if _, err := io.ReadFull(io.NewSectionReader(o.file, s.at, s.onDisk), all); err != nil {
 		return err
 	}
-	f.value = string(all[:s.value])
-	f.result.Stdout.Data, f.result.Stderr.Data = all[s.value:s.value+s.stdout], all[s.value+s.stdout:]
+	take := func(n int) []byte {
+		piece := all[:n]
+		all = all[n:]
+		return piece
+	}
+	f.value, f.tag, f.command = string(take(s.value)), string(take(s.tag)), string(take(s.command))
+	f.result.Stdout.Data, f.result.Stderr.Data = take(s.stdout), take(s.stderr)
 	if empty { // none other waits there: its blocks can be given back
 		o.end = 0
 		return o.file.Truncate(0)

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// getopt reads options as getopt_long(3) does where it stops at the first argument that is none: single letters in bundles, whose
+// optionSet reads options as getopt_long(3) does where it stops at the first argument that is none: single letters in bundles, whose
 // last may have its value in the same argument or the next; long names, also cut short where that is not ambiguous, with = or the
 // next argument for the value. All is in the order of the command line.
-type getopt struct {
+type optionSet struct {
 	short string // letters; a colon follows one that takes a value
 	long  []longOption
 }
@@ -22,7 +22,7 @@ type longOption struct {
 }
 
 // parse calls take with each option and returns the arguments after them.
-func (g *getopt) parse(args []string, take func(opt rune, value string) error) (rest []string, err error) {
+func (g *optionSet) parse(args []string, take func(opt rune, value string) error) (rest []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]
 		if len(arg) < 2 || arg[0] != '-' {
@@ -44,7 +44,7 @@ func (g *getopt) parse(args []string, take func(opt rune, value string) error) (
 	return nil, nil
 }
 
-func (g *getopt) takeShort(bundle string, args []string, take func(rune, string) error) ([]string, error) {
+func (g *optionSet) takeShort(bundle string, args []string, take func(rune, string) error) ([]string, error) {
 	for i, c := range bundle {
 		at := strings.IndexRune(g.short, c)
 		if at < 0 || c == ':' {
@@ -67,7 +67,7 @@ func (g *getopt) takeShort(bundle string, args []string, take func(rune, string)
 	return args, nil
 }
 
-func (g *getopt) takeLong(text string, args []string, take func(rune, string) error) ([]string, error) {
+func (g *optionSet) takeLong(text string, args []string, take func(rune, string) error) ([]string, error) {
 	name, value, given := strings.Cut(text, "=")
 	o, err := g.find(name)
 	switch {
@@ -85,7 +85,7 @@ func (g *getopt) takeLong(text string, args []string, take func(rune, string) er
 }
 
 // find returns the option of that name, or the one that it is the beginning of.
-func (g *getopt) find(name string) (longOption, error) {
+func (g *optionSet) find(name string) (longOption, error) {
 	var near []longOption
 	for _, o := range g.long {
 		if o.name == name {

@@ -14,7 +14,7 @@ const (
 	failedShown  = 10
 )
 
-// A summary remembers what the last lines of yunta map tell; not more, however many jobs there are.
+// A summary remembers what the last lines of a run tell; not more, however many jobs there are.
 type summary struct {
 	begun                   time.Time
 	succeeded, failed, left int // left: never begun
@@ -62,7 +62,7 @@ func (s *summary) add(f *finished) {
 }
 
 func remember(f *finished) remembered {
-	return remembered{f.number, short(f.value), f.how(), f.result.Elapsed}
+	return remembered{f.seq, short(f.value), f.how(), f.result.Elapsed}
 }
 
 func (s *summary) print(w io.Writer, name string) {
@@ -100,4 +100,16 @@ func rounded(d time.Duration) time.Duration {
 		unit *= 10
 	}
 	return d.Round(unit)
+}
+
+// shortened is how many bytes of a value a message shows.
+const shortened = 60
+
+// short shows a value in a message, on one line.
+func short(value string) string {
+	q := fmt.Sprintf("%.*q", shortened, value)
+	if len([]rune(value)) > shortened {
+		q += "..."
+	}
+	return q
 }

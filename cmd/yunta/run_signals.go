@@ -9,13 +9,22 @@ import (
 	"yunta/cmd/yunta/internal/jobs"
 )
 
-// A brake ends a run early, by steps: a first Ctrl-C lets running jobs finish, a second one stops them, a third one kills them. SIGTERM
-// and SIGHUP begin with the second step.
+// stepByStep is what signals ask of yunta map: a first Ctrl-C lets running jobs finish, a second one stops them, a third one kills them.
+// SIGTERM and SIGHUP begin with the second step.
+func stepByStep(s os.Signal, now jobs.Level) jobs.Level {
+	if s != syscall.SIGINT {
+		return max(now+1, jobs.Stop)
+	}
+	return now + 1
+}
+
+// A brake ends a run early, by steps.
 type brake struct {
 	control *jobs.Control
 	say     func(format string, args ...any)
-	running func() int    // how many jobs run
-	abandon func()        // before this process ends at once
+	running func() int // how many jobs run
+	abandon func()     // before this process ends at once
+	step    func(s os.Signal, now jobs.Level) jobs.Level
 	stop    chan struct{} // closed at the first step
 	once    sync.Once
 
@@ -63,10 +72,7 @@ func (b *brake) press(s syscall.Signal) {
 		b.abandon()
 		os.Exit(interruptError{b.signal}.status())
 	}
-	b.level++
-	if s != syscall.SIGINT {
-		b.level = max(b.level, jobs.Stop)
-	}
+	b.level = b.step(s, b.level)
 	n := b.running()
 	switch {
 	case n == 0:
