@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -121,11 +120,7 @@ func (k *keeper) file(path string, f *finished, o jobs.Output, suffix string, p 
 	if err != nil {
 		return err
 	}
-	t := tagger{w: out, fresh: true}
-	if f.tag != "" {
-		t.tag = []byte(f.tag)
-	}
-	return errors.Join(p.pieces(&t, f, o, suffix), out.Close())
+	return errors.Join(p.pieces(out, f, o, suffix), out.Close())
 }
 
 // name is --files.
@@ -151,10 +146,7 @@ func (k *keeper) row(f *finished, p *printer) error {
 	}
 	start, elapsed := fmt.Sprintf("%.3f", float64(f.result.Start/1e6)/1000), fmt.Sprintf("%.3f", f.result.Elapsed.Seconds())
 	if k.form == "json" {
-		text := func(s string) string {
-			b, _ := json.Marshal(s) // a string always can
-			return string(b)
-		}
+		text := jsonText
 		values := make([]string, len(f.values))
 		for i, v := range f.values {
 			values[i] = text(v)
@@ -196,6 +188,22 @@ func (k *keeper) row(f *finished, p *printer) error {
 		strconv.Itoa(f.status()), strconv.Itoa(int(f.result.Signal)), f.command,
 	}
 	return line(append(append(fields, f.values...), stdout.String(), stderr.String()))
+}
+
+// jsonText writes a string with the escapes that GNU parallel uses. What is no UTF-8 cannot be in JSON and is replaced.
+func jsonText(s string) string {
+	b := []byte{'"'}
+	for _, c := range []byte(strings.ToValidUTF8(s, "\ufffd")) {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = fmt.Appendf(b, `\u%04x`, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(append(b, '"'))
 }
 
 func (k *keeper) close() error {

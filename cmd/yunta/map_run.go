@@ -18,7 +18,7 @@ import (
 
 // start runs the jobs, or prints them.
 func (o *mapOptions) start(cmd *cobra.Command) error {
-	p := &plan{quoted: quote.Word, around: o.around, slots: o.run.slots, env: o.env}
+	p := &plan{quoted: quote.Word, treed: escapePart, around: o.around, slots: o.run.slots, env: o.env}
 	p.shown = o.logPath != "" || o.dry || o.outputs != ""
 	rows, names, list, err := o.open(cmd)
 	if err != nil {

@@ -62,7 +62,7 @@ Signals: SIGHUP begins no more jobs; SIGTERM and SIGINT stop those that run (--t
 kills them.
 
 Options: -0 -d -a -C --colsep --header --link -r --trim -E --shuf --arg-sep --arg-file-sep
-  -n -N -L -l -X -m --xargs -s -I -i -U --plus --parens -q
+  -n -N -L -l -X -m --xargs -s -I -i -U --rpl --plus --parens -q
   -j -P --delay --load --memfree --nice --timeout --termseq --retries --halt --wd --env
   -k -u --group --line-buffer --lb --tty --tag --tagstring -v -t --dry-run --results --files
   --joblog --resume --resume-failed --retry-failed --bar --eta --progress --tmpdir --shell-quote

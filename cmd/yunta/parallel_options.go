@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yunta/cmd/yunta/internal/fill"
 	"yunta/cmd/yunta/internal/getopt"
 	"yunta/cmd/yunta/internal/halt"
 	"yunta/cmd/yunta/internal/jobs"
@@ -19,6 +20,7 @@ type parallelOptions struct {
 	in     inputOptions
 	pipe   pipeOptions
 	marks  sourceMarks
+	own    map[string]string // --rpl
 	rename map[string]string // from what {} and its kin are to what they mean
 
 	slots              string
@@ -44,7 +46,7 @@ type parallelOptions struct {
 }
 
 func newParallelOptions() *parallelOptions {
-	o := &parallelOptions{marks: sourceMarks{":::", "::::"}, rename: map[string]string{}}
+	o := &parallelOptions{marks: sourceMarks{":::", "::::"}, rename: map[string]string{}, own: map[string]string{}}
 	o.in.separator = "\n"
 	o.pipe.block = 1 << 20
 	o.pipe.marks.End = "\n"
@@ -111,15 +113,20 @@ func (o *parallelOptions) inputSet(add adder, flag flager, text texter) {
 			return nil
 		}
 	}
-	add(getopt.Value, "max-args n", number(&o.most, 1))
-	add(getopt.Value, "max-replace-args N", func(v string) error {
+	group := func(v string) error {
 		if v == "0" {
 			o.none, o.most = true, 1
 			return nil
 		}
 		return number(&o.most, 1)(v)
+	}
+	add(getopt.Value, "max-args n", group)
+	add(getopt.Value, "max-replace-args N", group)
+	add(getopt.Value, "L", func(v string) error {
+		err := number(&o.most, 1)(v)
+		o.pipe.lines = o.most
+		return err
 	})
-	add(getopt.Value, "L", number(&o.most, 1))
 	add(getopt.Optional, "max-lines l", func(v string) error {
 		if v == "" {
 			v = "1"
@@ -158,6 +165,17 @@ func (o *parallelOptions) inputSet(add adder, flag flager, text texter) {
 	add(getopt.Value, "basenameextensionreplace bner", replacement("{/.}"))
 	add(getopt.Value, "seqreplace", replacement("{#}"))
 	add(getopt.Value, "slotreplace", replacement("{%}"))
+	add(getopt.Value, "rpl", func(v string) error {
+		name, expr, ok := strings.Cut(v, " ")
+		if !ok || strings.ContainsAny(name, "()") {
+			return fmt.Errorf("%q is not a word, a blank and an expression: words that are patterns are not supported", v)
+		}
+		if _, err := (fill.Syntax{Own: map[string]string{name: expr}}).Parse(name); err != nil {
+			return err
+		}
+		o.own[name] = expr
+		return nil
+	})
 	add(getopt.Value, "parens", func(v string) error {
 		if len(v) < 2 || len(v)%2 != 0 {
 			return fmt.Errorf("%q is not two marks of one length", v)

@@ -20,10 +20,10 @@ func (o *parallelOptions) resume(p *plan) error {
 		if err != nil {
 			return err
 		}
-		if o.retry && p.line.Text == o.all() {
+		if o.retry {
 			return o.retryLogged(p, entries)
 		}
-		done = joblog.NewResume(entries, o.again || o.retry, commandPattern(p.line))
+		done = joblog.NewResume(entries, o.again, commandPattern(p.line))
 	}
 	p.done = func(w *work) bool {
 		if done != nil {

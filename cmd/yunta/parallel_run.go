@@ -104,10 +104,12 @@ func (o *parallelOptions) settle() error {
 		}
 	}
 	if o.pipe.on {
-		o.pipe.records = o.most
+		if o.pipe.lines == 0 {
+			o.pipe.records = o.most
+		}
 		if o.pipe.part {
 			o.pipe.file, o.in.files = o.in.files[0], nil
-			if o.pipe.tee || o.pipe.by != byInput || o.pipe.records > 0 || o.pipe.roundRobin || o.pipe.strip {
+			if o.pipe.tee || o.pipe.by != byInput || o.most > 0 || o.pipe.roundRobin || o.pipe.strip {
 				return errors.New("--pipepart does not go with --tee, --cat, --fifo, -N, -L, --round-robin or --rrs: use --pipe < FILE")
 			}
 		}
@@ -136,7 +138,10 @@ const allAtOnce = 1024
 
 // plan makes the plan of the run, without blocks.
 func (o *parallelOptions) plan(cmd *cobra.Command, command []string) (*plan, error) {
-	p := &plan{quoted: quote.GNU, around: o.around, shown: true, slots: o.run.slots}
+	p := &plan{quoted: quote.GNU, around: o.around, shown: true, slots: o.run.slots, longest: longestCommand}
+	if o.length > 0 {
+		p.longest = o.length
+	}
 	if !o.pipe.on || o.pipe.tee {
 		if err := o.checkStdin(cmd); err != nil {
 			return nil, err
@@ -167,7 +172,7 @@ func (o *parallelOptions) checkStdin(cmd *cobra.Command) error {
 }
 
 func (o *parallelOptions) templates(p *plan, command []string, names map[string]int, list []string, rows input.Rows) (err error) {
-	syntax := fill.Syntax{Renamed: o.rename, Plus: o.plus, Exprs: true, Names: names, Open: o.open, Shut: o.shut}
+	syntax := fill.Syntax{Renamed: o.rename, Plus: o.plus, Exprs: true, Names: names, Open: o.open, Shut: o.shut, Own: o.own}
 	if o.quote {
 		for i, word := range command {
 			t, err := syntax.Parse(word)
@@ -212,11 +217,7 @@ func (o *parallelOptions) templates(p *plan, command []string, names map[string]
 		if p.wd, err = syntax.Parse(o.wd); err != nil {
 			return err
 		}
-		if p.wd.Empty() {
-			if err := os.MkdirAll(o.wd, 0o777); err != nil {
-				return err
-			}
-		}
+		p.makeWd = !o.dry
 	}
 	if o.results != "" {
 		t, err := syntax.Parse(o.results)
@@ -259,11 +260,8 @@ func (o *parallelOptions) packer(p *plan, rows input.Rows) *input.Packer {
 	if o.most > 0 {
 		k.Most = o.most
 	}
-	if o.around || o.join || o.length > 0 {
-		k.Most, k.Size, k.Limit = o.most, p.size, longestCommand
-		if o.length > 0 {
-			k.Limit = o.length
-		}
+	if o.around || o.join {
+		k.Most, k.Size, k.Limit = o.most, p.size, p.longest
 	}
 	return k
 }

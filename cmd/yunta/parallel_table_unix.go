@@ -47,7 +47,6 @@ var refused = []struct {
 	{"bg", getopt.Flag, locks},
 	{"wait", getopt.Flag, locks},
 	{"semaphoretimeout semaphore-timeout st", getopt.Value, locks},
-	{"rpl", getopt.Value, "{= =} takes the usual expressions, and --plus has the usual forms"},
 	{"tmux", getopt.Flag, terminals},
 	{"tmuxpane", getopt.Flag, terminals},
 	{"interactive p", getopt.Flag, terminals},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"yunta/cmd/yunta/internal/fill"
@@ -27,21 +29,24 @@ type work struct {
 
 // A plan makes the jobs of a run, one after the other.
 type plan struct {
-	rows   *input.Packer
-	blocks *blockSource // of --pipe; then rows is nil, unless each job gets all of the input
-	line   *fill.Template
-	argv   []*fill.Template // when no shell is asked
-	append bool             // values stand behind the command
-	around bool             // -X: the words around {} are repeated
-	rawAll bool             // there is no command: the values are it, as they are
-	quoted func(string) string
-	tag    *fill.Template // nil: none
-	wd     *fill.Template
-	tree   *fill.Template
-	slots  int
-	shown  bool // the command is wanted as text
-	env    []string
-	done   func(w *work) bool // jobs that are left out
+	rows    *input.Packer
+	blocks  *blockSource // of --pipe; then rows is nil, unless each job gets all of the input
+	line    *fill.Template
+	argv    []*fill.Template // when no shell is asked
+	append  bool             // values stand behind the command
+	around  bool             // -X: the words around {} are repeated
+	rawAll  bool             // there is no command: the values are it, as they are
+	quoted  func(string) string
+	tag     *fill.Template // nil: none
+	wd      *fill.Template
+	tree    *fill.Template
+	treed   func(string) string // makes values parts of file names; nil: they are as they are
+	makeWd  bool                // the working directory is made
+	slots   int
+	longest int  // bytes of a command; 0: the system's limit
+	shown   bool // the command is wanted as text
+	env     []string
+	done    func(w *work) bool // jobs that are left out
 
 	seq   int
 	seqs  []int // of the jobs, where they have others than 1, 2, 3
@@ -107,9 +112,12 @@ func (p *plan) fill(w *work, file string) error {
 		w.tag = text(p.tag) + "\t"
 	}
 	w.spec.Tag, w.spec.Wd = w.tag, text(p.wd)
-	c.Quote = escapePart
+	c.Quote = p.treed
 	w.tree = text(p.tree)
 	c.Quote = nil
+	if err == nil && p.makeWd && w.spec.Wd != "" {
+		err = os.MkdirAll(w.spec.Wd, 0o777)
+	}
 	if err != nil {
 		return err
 	}
@@ -119,6 +127,9 @@ func (p *plan) fill(w *work, file string) error {
 	if p.line != nil {
 		w.command, err = p.commandLine(c)
 		w.spec.Argv = []string{w.command}
+		if err == nil && p.longest > 0 && len(w.command) > p.longest {
+			err = fmt.Errorf("the command of job %d has %d bytes, more than %d: %.60q", w.seq, len(w.command), p.longest, w.command)
+		}
 		return err
 	}
 	w.spec.Argv, err = p.vector(c)

@@ -27,6 +27,7 @@ type pipeOptions struct {
 	block      int64
 	perSlot    int // --block -N: so many blocks for each slot
 	records    int
+	lines      int // a record is so many lines
 	marks      blocks.Records
 	strip      bool
 	header     string // a regular expression
@@ -64,7 +65,7 @@ func newBlockSource(o pipeOptions, dir string, slots int, stdin io.Reader) (*blo
 	if err != nil {
 		return nil, err
 	}
-	options := blocks.Options{Size: o.block, Records: o.records}
+	options := blocks.Options{Size: o.block, Records: o.records, Lines: o.lines, Forward: o.part}
 	if path != "" {
 		return b, b.whereItLies(in.(*os.File), path, options, slots)
 	}
@@ -84,7 +85,7 @@ func (o *pipeOptions) open(stdin io.Reader) (io.Reader, string, error) {
 		f, err := os.Open(o.file)
 		return f, o.file, err
 	}
-	if o.records > 0 || o.strip || o.marks.Regexp || o.roundRobin || o.tee || o.by != byInput || o.header != "" {
+	if o.records > 0 || o.lines > 0 || o.strip || o.marks.Regexp || o.roundRobin || o.tee || o.by != byInput || o.header != "" {
 		return stdin, "", nil
 	}
 	f, ok := stdin.(*os.File)

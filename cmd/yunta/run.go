@@ -82,7 +82,7 @@ func newJobRun(cmd *cobra.Command, name string, o runOptions) (*jobRun, error) {
 		control: r.control, say: r.say, running: r.running, step: o.manner.level, stop: make(chan struct{}),
 		abandon: func() { _ = r.spill.Close() },
 	}
-	r.printer = printer{stdout: cmd.OutOrStdout(), stderr: r.bar, dir: r.spill.Path(), verbose: o.verbose}
+	r.printer = printer{stdout: cmd.OutOrStdout(), stderr: r.bar, dir: r.spill.Path(), verbose: o.verbose && o.settings.Output == jobs.Grouped}
 	if r.bar.terminal && isTerminal(os.Stdout) {
 		r.printer.stdout = r.bar // or it would be written into the bar
 	}
@@ -242,6 +242,9 @@ func (r *jobRun) specs() iter.Seq2[jobs.Spec, error] {
 			r.mu.Unlock()
 			if r.o.announce {
 				fmt.Fprintln(r.bar, jobs.Slotted(w.command, 0))
+			}
+			if r.o.verbose && r.o.settings.Output != jobs.Grouped {
+				w.spec.Lead = w.command + "\n"
 			}
 			if r.gate != nil {
 				r.gate.enter()

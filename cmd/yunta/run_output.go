@@ -69,7 +69,7 @@ func (p *printer) one(w io.Writer, f *finished, o jobs.Output, suffix string) er
 		t.tag = []byte(f.tag)
 	}
 	if p.verbose && suffix == ".out" {
-		_, _ = io.WriteString(w, f.command+"\n") // an error shows when the output is written
+		_, _ = io.WriteString(&t, f.command+"\n") // an error shows when the output is written
 	}
 	err := p.pieces(&t, f, o, suffix)
 	if t.err != nil {

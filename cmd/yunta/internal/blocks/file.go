@@ -35,6 +35,9 @@ func (f *File) Next() (Section, error) {
 	case f.c.anywhere():
 		return f.take(f.o.Size), nil
 	}
+	if f.o.Forward {
+		return f.forward(left)
+	}
 	for n := int64(look); ; n *= 2 { // backwards from where it has to end
 		n = min(n, f.o.Size)
 		b, err := f.read(f.at+f.o.Size-n, n)
@@ -58,6 +61,23 @@ func (f *File) Next() (Section, error) {
 			return f.take(int64(cut)), nil
 		}
 		if n == left {
+			return f.take(left), nil
+		}
+	}
+}
+
+// forward ends a block at the first place behind its size.
+func (f *File) forward(left int64) (Section, error) {
+	for n := int64(look); ; n *= 2 {
+		n = min(n, left-f.o.Size)
+		b, err := f.read(f.at+f.o.Size, n)
+		if err != nil {
+			return Section{}, err
+		}
+		if cut := f.c.first(b, 1, n == left-f.o.Size); cut > 0 {
+			return f.take(f.o.Size + int64(cut)), nil
+		}
+		if n == left-f.o.Size {
 			return f.take(left), nil
 		}
 	}

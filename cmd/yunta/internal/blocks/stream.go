@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -9,6 +10,8 @@ import (
 type Options struct {
 	Size    int64 // at most, in bytes, unless one record is larger
 	Records int   // so many each; 0: as many as fit
+	Lines   int   // a record is so many lines; 0: see Records
+	Forward bool  // of a File: blocks are of that size at least, not at most
 }
 
 // A Stream cuts what it reads.
@@ -51,6 +54,10 @@ func (s *Stream) Next() ([]byte, error) {
 			if counted == s.o.Records {
 				return s.cut(from - 1), nil
 			}
+		} else if s.o.Lines > 0 {
+			if cut := lines(s.rest[:min(size, int64(len(s.rest)))], s.o.Lines); cut > 0 {
+				return s.cut(cut), nil
+			}
 		} else if !s.end || int64(len(s.rest)) > size {
 			if cut := s.c.last(s.rest[:min(size, int64(len(s.rest)))], false); cut > 0 {
 				return s.cut(cut), nil
@@ -60,6 +67,21 @@ func (s *Stream) Next() ([]byte, error) {
 			return s.cut(len(s.rest)), nil
 		}
 		size += int64(float64(size)*growth) + 1
+	}
+}
+
+// lines returns where the last of the records of n lines each ends, 0 if there is no whole one.
+func lines(b []byte, n int) int {
+	count, last := 0, 0
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return last
+		}
+		at += i + 1
+		if count++; count%n == 0 {
+			last = at
+		}
 	}
 }
 

@@ -161,14 +161,7 @@ func substitution(s string) (op, string, error) {
 	replacement := groups.ReplaceAllString(strings.ReplaceAll(strings.ReplaceAll(to, `\n`, "\n"), `\t`, "\t"), "$${$1}")
 	replacement = strings.ReplaceAll(replacement, `\`, "")
 	return pure(func(v string) string {
-		if all {
-			return re.ReplaceAllString(v, replacement)
-		}
-		m := re.FindStringSubmatchIndex(v)
-		if m == nil {
-			return v
-		}
-		return v[:m[0]] + string(re.ExpandString(nil, replacement, v, m)) + v[m[1]:]
+		return replace(re, v, replacement, all)
 	}), rest, nil
 }
 

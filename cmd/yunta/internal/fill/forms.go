@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -157,10 +158,8 @@ func (c *Context) total() (int, error) {
 func trimming(form string) op {
 	rest := form[1:]
 	switch form[0] {
-	case '%':
-		return pure(func(v string) string { return strings.TrimSuffix(v, rest) })
-	case '#':
-		return pure(func(v string) string { return strings.TrimPrefix(v, rest) })
+	case '%', '#':
+		return cutting(form)
 	case ':':
 		if text, ok := strings.CutPrefix(rest, "-"); ok {
 			return pure(func(v string) string {
@@ -172,11 +171,13 @@ func trimming(form string) op {
 		}
 		return substring(rest)
 	case '/':
-		from, to, ok := strings.Cut(rest, "/")
+		all := strings.HasPrefix(rest, "/")
+		from, to, ok := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 		if !ok || from == "" {
 			return nil
 		}
-		return pure(func(v string) string { return strings.Replace(v, from, to, 1) })
+		re := pattern("", from, "")
+		return pure(func(v string) string { return replace(re, v, strings.ReplaceAll(to, "$", "$$"), all) })
 	case '^', ',':
 		change := unicode.ToUpper
 		if form[0] == ',' {
@@ -192,6 +193,54 @@ func trimming(form string) op {
 		return pure(func(v string) string { return changeCase(v, rest, all, change) })
 	}
 	return nil
+}
+
+// cutting takes the shortest (% and #) or longest (%% and ##) match of a regular expression off the end or the beginning.
+func cutting(form string) op {
+	longest := len(form) > 1 && form[1] == form[0]
+	rest := form[1:]
+	if longest {
+		rest = form[2:]
+	}
+	if rest == "" {
+		return nil
+	}
+	var re *regexp.Regexp
+	switch {
+	case form[0] == '#' && longest:
+		re = pattern("^(?:", rest, ")()")
+	case form[0] == '#':
+		re = pattern("^(?U:", rest, ")()")
+	case longest:
+		re = pattern("(?:", rest, ")$()")
+	default:
+		re = pattern("^(?s:(.*))(?:", rest, ")$") // as much as can be is kept
+	}
+	if form[0] == '%' && !longest {
+		return pure(func(v string) string { return replace(re, v, "$1", false) })
+	}
+	return pure(func(v string) string { return replace(re, v, "", false) })
+}
+
+// pattern compiles a regular expression; a text that is none stands for itself.
+func pattern(before, text, after string) *regexp.Regexp {
+	re, err := regexp.Compile(before + text + after)
+	if err != nil {
+		re = regexp.MustCompile(before + regexp.QuoteMeta(text) + after)
+	}
+	return re
+}
+
+// replace puts a text, in which $1 is a group, in the place of the first match or of all.
+func replace(re *regexp.Regexp, v, replacement string, all bool) string {
+	if all {
+		return re.ReplaceAllString(v, replacement)
+	}
+	m := re.FindStringSubmatchIndex(v)
+	if m == nil {
+		return v
+	}
+	return v[:m[0]] + string(re.ExpandString(nil, replacement, v, m)) + v[m[1]:]
 }
 
 // changeCase changes letters that are in a set: the first of the value, or all.

@@ -2,7 +2,6 @@
 package fill
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -16,6 +15,8 @@ type Syntax struct {
 	Plus bool
 	// Exprs allows {= EXPRESSION =}.
 	Exprs bool
+	// Own are replacement strings with an expression each, as in {= =}.
+	Own map[string]string
 	// Names are names of columns, from their number counting from 1.
 	Names map[string]int
 	// Parens are used in place of {= and =}.
@@ -87,6 +88,14 @@ func (s Syntax) at(text string) (p piece, n int, err error) {
 			n = len(name)
 		}
 	}
+	for name, expr := range s.Own {
+		if strings.HasPrefix(text, name) && len(name) > n {
+			if p, err = expression(expr); err != nil {
+				return p, 0, err
+			}
+			n = len(name)
+		}
+	}
 	if n > 0 {
 		return p, n, nil
 	}
@@ -98,7 +107,7 @@ func (s Syntax) at(text string) (p piece, n int, err error) {
 		if strings.HasPrefix(text, open) {
 			end := strings.Index(text[len(open):], shut)
 			if end < 0 {
-				return p, 0, fmt.Errorf("%s without %s in %q", open, shut, text)
+				return p, 0, nil
 			}
 			p, err := expression(text[len(open) : len(open)+end])
 			return p, len(open) + end + len(shut), err
@@ -147,6 +156,10 @@ func (s Syntax) at(text string) (p piece, n int, err error) {
 }
 
 func (s Syntax) form(form string) (o op, fixed, ok bool) {
+	if expr, own := s.Own["{"+form+"}"]; own {
+		p, err := expression(expr)
+		return p.op, false, err == nil
+	}
 	if o, fixed, ok = basic(form); ok || !s.Plus {
 		return o, fixed, ok
 	}

@@ -135,7 +135,7 @@ func (c *Counter) Status(last int) int {
 	case c.Event == Success:
 		return 0
 	case c.Percent > 0 && c.Total > 0:
-		return min(100*c.Failed/c.Total, 100)
+		return min((100*c.Failed+c.Total-1)/c.Total, 100)
 	case c.Count == 1:
 		return last
 	}

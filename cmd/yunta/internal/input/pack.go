@@ -25,14 +25,14 @@ func (p *Packer) Next(stop <-chan struct{}) ([]Row, error) {
 		p.packs = p.packs[1:]
 		return pack, nil
 	}
-	// Sizes are asked for now and then only: the answer takes time in proportion.
+	// Sizes are asked for whenever there are twice as many rows: the answer takes time in proportion.
 	n, checked := 0, 0
 	for p.Most == 0 || n < p.Most {
 		if n == len(p.ahead) && !p.read(stop) {
 			break
 		}
 		n++
-		if p.Size == nil || n < 2*checked && p.Most == 0 && n%64 != 0 {
+		if p.Size == nil || n < 2*checked && n != p.Most {
 			continue
 		}
 		if p.Size(p.ahead[:n]) > p.Limit {

@@ -20,6 +20,7 @@ func (r *runner) attempt(s *Spec) (res Result) {
 		res.refuse(err, exitCannotRun)
 		return res
 	}
+	f.lead(s.Lead)
 	j, err := r.start(s, f)
 	if err != nil {
 		f.close()

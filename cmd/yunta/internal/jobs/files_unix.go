@@ -64,6 +64,17 @@ func (f *files) sys() *syscall.SysProcAttr {
 	return sys
 }
 
+// lead prints what comes before a job's own output.
+func (f *files) lead(text string) {
+	switch {
+	case text == "":
+	case f.stdout != nil:
+		f.stdout.put([]byte(text))
+	default:
+		_, _ = unix.Write(1, []byte(text)) // an error shows when the job writes
+	}
+}
+
 func (f *files) started() {
 	if f.feed != nil {
 		f.feed.started()

@@ -137,7 +137,7 @@ func (r *runner) complete(s *Spec) {
 	for i, a := range s.Argv {
 		s.Argv[i] = Slotted(a, r.worker)
 	}
-	s.Tag, s.Wd = Slotted(s.Tag, r.worker), Slotted(s.Wd, r.worker)
+	s.Tag, s.Wd, s.Lead = Slotted(s.Tag, r.worker), Slotted(s.Wd, r.worker), Slotted(s.Lead, r.worker)
 	if r.Number {
 		s.Env = append(s.Env, "PARALLEL_SEQ="+strconv.Itoa(s.Seq), "PARALLEL_JOBSLOT="+strconv.Itoa(r.worker+1))
 	}

@@ -49,6 +49,7 @@ type Spec struct {
 	Argv  []string // or one command line, see Settings.Shell. SlotMark in it stands for the number of the worker, from 1
 	Seq   int      // number of the job
 	Tag   string   // in front of each line, for Lines
+	Lead  string   // printed before the job's output, where that is not Grouped
 	Env   []string // added to the environment
 	Wd    string   // working directory; "": this process's
 	Input Input
