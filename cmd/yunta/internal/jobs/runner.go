@@ -24,6 +24,7 @@ type runner struct {
 	stdin   int
 	out     outputs
 	lock    *os.File // for Lines
+	direct  direct
 	control *Control
 
 	mu      sync.Mutex
@@ -67,6 +68,9 @@ func Begin(_ context.Context, s Settings) (struct{}, error) {
 	}
 	if err != nil {
 		return struct{}{}, err
+	}
+	if s.Shell != "" {
+		r.direct = newDirect(s.Shell, r.env)
 	}
 	r.control.EndGroup(r.worker) // of the job that the worker before this one was running when it died
 	child.BeforeKill(r.close)
@@ -129,10 +133,25 @@ func (r *runner) pause(d time.Duration) bool {
 	}
 }
 
+// shellVector is what runs a command line: the shell, or the one program that it names.
+func (r *runner) shellVector(s *Spec) []string {
+	line := Slotted(s.Argv[0], r.worker)
+	if s.Wd == "" {
+		if argv, ok := r.direct.argv(line); ok {
+			// What cannot be found, or is a script that only a shell can read, is the shell's to complain of, or to run.
+			if path, err := r.find(argv[0]); err == nil && isProgram(path) {
+				s.Env = append(s.Env, r.direct.environment(path)...)
+				return argv
+			}
+		}
+	}
+	return []string{r.Shell, "-c", line}
+}
+
 // complete puts in what only this worker knows.
 func (r *runner) complete(s *Spec) {
 	if r.Shell != "" {
-		s.Argv = []string{r.Shell, "-c", s.Argv[0]}
+		s.Argv = r.shellVector(s)
 	}
 	for i, a := range s.Argv {
 		s.Argv[i] = Slotted(a, r.worker)
