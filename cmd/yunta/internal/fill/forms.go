@@ -156,6 +156,9 @@ func (c *Context) total() (int, error) {
 
 // trimming are the forms that are like a shell's parameter expansion.
 func trimming(form string) op {
+	if !utf8.ValidString(form) {
+		return nil // no pattern can be made of it
+	}
 	rest := form[1:]
 	switch form[0] {
 	case '%', '#':
