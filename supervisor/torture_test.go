@@ -33,12 +33,19 @@ func TestTorturePool(t *testing.T) {
 		end, kills = time.Now().Add(d), 1<<62
 	}
 	ways := []supervisor.PoolOptions{{}, {MaxTasksPerChild: 50}, {Model: supervisor.Goroutines, MaxTasksPerChild: 50}}
+	if _, err := findPython(); err == nil {
+		ways = append(ways, pythonCommand(t))
+	}
 	for i, o := range ways { // with the same time each
 		end := time.Now().Add(time.Until(end) / time.Duration(len(ways)-i))
-		t.Run(fmt.Sprintf("%v of %d tasks", o.Model, o.MaxTasksPerChild), func(t *testing.T) {
+		name := fmt.Sprintf("%v of %d tasks", o.Model, o.MaxTasksPerChild)
+		if o.Command != nil {
+			name = "Python"
+		}
+		t.Run(name, func(t *testing.T) {
 			o.Processes, o.Grace = 3, 30*time.Millisecond
 			p := newPool(t, o)
-			x := &torment{t: t, p: p}
+			x := &torment{t: t, p: p, upOnly: o.Command != nil}
 			var callers sync.WaitGroup
 			stop := make(chan struct{})
 			for range 3 {
@@ -73,11 +80,16 @@ type torment struct {
 	t     *testing.T
 	p     *supervisor.Pool
 	calls atomic.Uint64
+
+	upOnly bool // workers that are starting are spared
 }
 
 // hit kills a worker, or stops it before that for a moment.
 func (x *torment) hit(r *rand.Rand) bool {
 	workers := x.p.Workers()
+	if x.upOnly { // a Python program takes longer to start than it is given here
+		workers = slices.DeleteFunc(workers, func(w supervisor.WorkerInfo) bool { return w.State == "starting" })
+	}
 	if len(workers) == 0 {
 		return false
 	}

@@ -20,6 +20,25 @@ def same(v):
 
 
 @yunta.entry
+def echo(b):
+    return b
+
+
+@yunta.entry
+def sleep(ns):
+    time.sleep(ns / 1e9)
+    return ns
+
+
+@yunta.entry
+def killsItself(n):
+    if n < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+    return n
+
+
+@yunta.entry
 def pid(_):
     return os.getpid()
 
