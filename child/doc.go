@@ -19,6 +19,9 @@
 // It corresponds to the target functions and the bootstrap of Python's
 // multiprocessing ("spawn" start method).
 //
+// Functions of other programs, such as Python ones, that a pool's workers run are
+// declared by [Foreign].
+//
 // What it will not do: a task may not hand goroutines, channels or pointers
 // into the parent's memory across; anything a task changes in its globals
 // stays in its own process.

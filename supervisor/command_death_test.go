@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -170,6 +171,24 @@ func TestCommandDaemonHoldsPipes(t *testing.T) {
 			t.Error(err)
 		}
 		_ = syscall.Kill(waitPID(t, path), syscall.SIGKILL)
+	}
+}
+
+// Tasks that fork, by themselves or by multiprocessing.
+func TestCommandForks(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, pythonCommand(t))
+	ctx := testContext(t)
+	got, err := supervisor.Map(ctx, p, child.Foreign[int, int]("forks"), ints(50))
+	if !slices.Equal(got, ints(50)) || err != nil {
+		t.Error(got, err)
+	}
+	sum, err := supervisor.Apply(ctx, p, child.Foreign[int, int]("processes"), 10)
+	if sum != 285 || err != nil {
+		t.Error(sum, err)
+	}
+	if s := p.Stats(); s.Died != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

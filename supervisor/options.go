@@ -94,7 +94,9 @@ type PoolOptions struct {
 	// nine tenths on the garbage collector works harder. An allocation beyond
 	// the limit ends the worker, and the task that made it fails with
 	// ErrMemoryLimit: on Linux the kernel sees to that (RLIMIT_DATA), elsewhere
-	// the worker itself watches its Go heap. Not possible with Goroutines.
+	// the worker itself watches its Go heap. A worker of Command keeps its limit by
+	// itself: yunta_worker.py does, where there is /proc. Not possible with
+	// Goroutines.
 	MemoryLimit int64
 	// ResultsFile keeps the result of every task in the file of that name, as
 	// soon as there is one: what is in it survives the death of every process.

@@ -88,10 +88,11 @@ func (p *core) launchPlain(index, incarnation int) (*worker, error) {
 	if err != nil {
 		return nil, errors.Join(err, tasksR.Close(), tasksW.Close())
 	}
-	w := p.newWorker(index, incarnation, &lastWords{file: noticesR})
+	words := &lastWords{file: noticesR}
+	w := p.newWorker(index, incarnation, words)
 	w.program, w.args = p.o.program, p.o.Command
 	w.tasks, w.capacity = tasksW, smallestPipe
-	w.relay = newRelay(w, noticesR)
+	w.relay = newRelay(w, words)
 	if err := w.prepare(tasksR, noticesW, p.stdout, p.stderr); err != nil {
 		return nil, errors.Join(err, tasksW.Close())
 	}

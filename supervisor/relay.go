@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ import (
 // task is out what belongs to it is the hearer's, else the sender's.
 type relay struct {
 	w       *worker
-	notices *os.File
+	notices *lastWords
 	config  []byte
 	line    *board.Line
 	known   map[string]uint32 // numbers of entries defined on this pipe; the sender's
@@ -76,7 +75,7 @@ const (
 	trusted = 64 << 20
 )
 
-func newRelay(w *worker, notices *os.File) *relay {
+func newRelay(w *worker, notices *lastWords) *relay {
 	return &relay{
 		w: w, notices: notices, known: make(map[string]uint32),
 		dead: make(chan struct{}), over: make(chan struct{}), exited: make(chan struct{}),

@@ -21,11 +21,14 @@ func (w *worker) kill() {
 }
 
 // hurry bounds how long the rest of what the worker has said is waited for.
-func (r *relay) hurry() { _ = r.notices.SetReadDeadline(time.Now().Add(drainTime)) }
+func (r *relay) hurry() { _ = r.notices.file.SetReadDeadline(time.Now().Add(drainTime)) }
 
 // runsOn reports whether the worker, whose notices have ended, has not. It takes
 // a moment to say so.
 func (r *relay) runsOn() bool {
+	if r.notices.late {
+		return false // it is dead, or about to be
+	}
 	select {
 	case <-r.exited:
 		return false
@@ -42,7 +45,7 @@ var errRunsOn = fmt.Errorf("%w: notices that end while it runs on", wire.ErrProt
 type lastWords struct {
 	file *os.File
 	left int  // bytes that may still come after the deadline
-	late bool // it is past
+	late bool // it is past; the reader's
 }
 
 // largestPipe is what a pipe may hold at most without privileges (pipe(7)), in bytes.

@@ -88,6 +88,7 @@ Worker = collections.namedtuple("Worker", "name index incarnation pid pool paren
 
 _entries = {}
 _me = None  # the _Process in a worker
+_guarded_by = None  # this process and its guard
 
 
 def register(name, f):
@@ -194,6 +195,7 @@ class _Process:
     def __init__(self, config, tasks):
         self.config = config
         self.tasks = tasks
+        self.pid = os.getpid()
         self.task = None         # what runs
         self.sending = False     # the main thread is within a frame
         self.pending = False     # and was to be interrupted meanwhile
@@ -274,6 +276,8 @@ class _Process:
             kind, value = _RAISED, _encode_error(_RUN, e)
         except _Failed as e:
             kind, value = _RAISED, e.encoded
+        if os.getpid() != self.pid:  # a task forked, and both have come back
+            _end(0 if kind == _RESULT else 1)
         del arg
         _flush()
         if self.outgrown():
@@ -485,10 +489,13 @@ def _guard():
     The system ends this process then (SIGTERM), whatever holds the interpreter;
     what tasks have started would stay.
     """
+    global _guarded_by
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a warning against forking with threads: it only waits
-        if os.fork():
-            return
+        pid = os.fork()
+    if pid:
+        _guarded_by = os.getpid(), pid
+        return
     try:
         for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(s, signal.SIG_IGN)
@@ -568,6 +575,10 @@ def _end(status):
         traceback.print_exc()
         status = status or 1
     _flush()
+    if _guarded_by is not None and _guarded_by[0] == os.getpid():
+        # Whoever adopts it need not be one that looks after the dead.
+        os.kill(_guarded_by[1], signal.SIGKILL)
+        os.waitpid(_guarded_by[1], 0)
     os._exit(status)
 
 

@@ -39,6 +39,21 @@ def killsItself(n):
 
 
 @yunta.entry
+def forks(n):
+    """Both processes return."""
+    os.fork()
+    return n
+
+
+@yunta.entry
+def processes(n):
+    """Use the standard library's own."""
+    import multiprocessing
+    with multiprocessing.get_context("fork").Pool(2) as p:
+        return sum(p.map(square, range(n)))
+
+
+@yunta.entry
 def pid(_):
     return os.getpid()
 

@@ -38,8 +38,11 @@ func TestParse(t *testing.T) {
 			return func(v string) error { got = append(got, name+v); return nil }
 		}
 		s := NewSet([]Option{
-			{[]string{"keep-order", "k"}, Flag, set("k")}, {[]string{"jobs", "j"}, Value, set("j=")}, {[]string{"l"}, Optional, set("l=")},
-			{[]string{"tag"}, Flag, set("tag")}, {[]string{"tagstring"}, Value, set("tagstring=")},
+			{[]string{"keep-order", "k"}, Flag, set("k")},
+			{[]string{"jobs", "j"}, Value, set("j=")},
+			{[]string{"l"}, Optional, set("l=")},
+			{[]string{"tag"}, Flag, set("tag")},
+			{[]string{"tagstring"}, Value, set("tagstring=")},
 			{[]string{"bad"}, Flag, func(string) error { return errors.New("refused") }},
 		})
 		rest, err := s.Parse(strings.Fields(test.args))
