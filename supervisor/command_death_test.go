@@ -66,7 +66,7 @@ func TestCommandEnds(t *testing.T) {
 		{"os_exit", 4, 4, 0, "exit status 4"},
 		{"os_exit", 0, 0, 0, "exit status 0"},
 		{"die", 9, -1, syscall.SIGKILL, "signal 9"},
-		{"die", 11, -1, syscall.SIGSEGV, "signal 11"},
+		{"die", 11, -1, syscall.SIGSEGV, "in die"},
 		{"die", 15, -1, syscall.SIGTERM, "signal 15"},
 		{"closes_pipes", 0, -1, syscall.SIGKILL, "signal 9"},
 		{"garbage", 0, -1, syscall.SIGKILL, "for what it sent (wire: malformed frame"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"yunta/child"
+	"yunta/child/affinity"
 	"yunta/ipc"
 	"yunta/supervisor"
 )
@@ -364,5 +365,35 @@ func TestCommandDocumented(t *testing.T) {
 	scores, err := supervisor.Map(testContext(t), p, score, [][]float64{{1, 3, 2}, {-1.5}})
 	if !slices.Equal(scores, []float64{3, -1.5}) || err != nil {
 		t.Error(scores, err)
+	}
+}
+
+func TestCommandPinnedOnDemand(t *testing.T) {
+	t.Parallel()
+	o := pythonCommand(t)
+	canPin := affinity.Supported() == nil
+	o.Processes, o.OnDemand = 3, true
+	if canPin {
+		o.Pin = supervisor.PinCores
+	}
+	p := newPool(t, o)
+	ctx := testContext(t)
+	cores, err := supervisor.Apply(ctx, p, child.Foreign[int, [2][]int]("cores"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := p.Workers()
+	if len(workers) != 1 {
+		t.Errorf("%d workers are there for one task", len(workers))
+	}
+	if canPin && (len(cores[0]) != 1 || !slices.Equal(cores[0], cores[1]) || !slices.Equal(cores[0], workers[0].CPUs)) {
+		t.Errorf("may run on %v, was told %v, pinned to %v", cores[0], cores[1], workers[0].CPUs)
+	}
+	path := filepath.Join(t.TempDir(), "signed")
+	f := supervisor.MapAsync(ctx, p, child.Foreign[string, int]("polls"), []string{path, path, path})
+	waitSigned(t, path, 3)
+	f.Cancel()
+	if _, err := f.Get(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

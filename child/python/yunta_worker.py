@@ -35,6 +35,7 @@ are encoded by that, which is faster.
 import atexit
 import collections
 import datetime
+import faulthandler
 import gc
 import io
 import logging
@@ -176,6 +177,10 @@ def main():
     for fd in (_TASKS, _NOTICES, _LIFELINE):
         os.set_inheritable(fd, False)
     _line_buffered()
+    try:
+        faulthandler.enable()  # so that a crash in C says where Python was
+    except (AttributeError, OSError, ValueError):
+        pass  # there is no standard error to say it on
     _guard()
     tasks = io.open(_TASKS, "rb", buffering=64 << 10, closefd=False)
     body = _read_frame(tasks)

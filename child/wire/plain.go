@@ -78,9 +78,6 @@ type PlainTask struct {
 	Length  uint64 // bytes of the whole argument
 }
 
-// plainTaskHead is its encoded size, the kind included.
-const plainTaskHead = 1 + 2*5 + 2*9
-
 // AppendPlainTask appends the body's head.
 func AppendPlainTask(dst []byte, t PlainTask) []byte {
 	dst = append(dst, KindTask, 0xce)

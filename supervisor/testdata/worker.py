@@ -253,6 +253,14 @@ def marker(_):
 
 
 @yunta.entry
+def cores(_):
+    """The cores it may run on, and those that it was told; nothing where the system cannot say."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [[], []]
+    return [sorted(os.sched_getaffinity(0)), yunta.worker().cpus or []]
+
+
+@yunta.entry
 def left(_):
     s = yunta.remaining()
     return -1.0 if s is None else s
