@@ -48,17 +48,19 @@ func (c *Conn) spun(fd uintptr) bool {
 	defer spinners.Add(-1)
 	r := &c.in
 	for start := time.Now(); ; {
-		giveWay() // which may take long: looking is last
+		giveWay()
 		r.n, r.got, r.bad = r.sys.read(int(fd), c.kind, r.dst)
-		if !errors.Is(r.bad, syscall.EAGAIN) {
+		there := !errors.Is(r.bad, syscall.EAGAIN)
+		over := time.Since(start) >= s.limit
+		if there && !over {
 			s.misses = 0
 			return true
 		}
-		if time.Since(start) >= s.limit || c.closed.Load() {
-			break
+		if there || over || c.closed.Load() {
+			// Others wanted the processor, or there is nothing: sleeping is cheaper.
+			s.misses = min(s.misses+1, spinMisses)
+			s.skip = 1<<s.misses - 2
+			return there
 		}
 	}
-	s.misses = min(s.misses+1, spinMisses)
-	s.skip = 1<<s.misses - 2
-	return false
 }

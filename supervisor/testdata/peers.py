@@ -11,6 +11,7 @@ import multiprocessing.shared_memory
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 clock = time.perf_counter
@@ -115,6 +116,26 @@ def lock(n, of="Lock"):
         guard.acquire()
         guard.release()
     return (clock() - start) / n
+
+
+def manager(n, clients):
+    """One call of a manager's dict, its clients being threads with a connection each."""
+    with multiprocessing.Manager() as m:
+        d = m.dict(k=0)
+
+        def pairs(n):
+            for i in range(n):
+                d["k"] = i
+                d["k"]
+
+        pairs(100)
+        all = [threading.Thread(target=pairs, args=(n,)) for _ in range(clients)]
+        start = clock()
+        for t in all:
+            t.start()
+        for t in all:
+            t.join()
+        return (clock() - start) / (2 * n * clients)
 
 
 def compete(lock, begin, seconds, waits, out):
@@ -311,7 +332,7 @@ def main():
     print(sys.version.split()[0], loky, flush=True)
     jobs = (
         apply, map, results, imap_peak, lock, contended, another, first, start, idle, script, echo, loky_map,
-        queue, pipe, shared_memory,
+        queue, pipe, shared_memory, manager,
     )
     jobs = {f.__name__: f for f in jobs}
     for line in sys.stdin:
