@@ -8,6 +8,7 @@ TORTURE  ?= 2m
 CPU      ?= 1,2,4
 BENCH    ?= .
 CASES    ?= ../shared/cpython-cases.tsv
+RECORDED ?= ../shared/differential/cases.jsonl
 
 # Tools, pinned. Each is installed once a version, for the host, into the ignored .bin.
 GOFUMPT_VERSION     = v0.12.0
@@ -46,7 +47,7 @@ VCS := $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false)
 # Without the C library, which package net would bring: one file that runs anywhere, and each of its processes starts 0.9 ms sooner.
 STATIC = CGO_ENABLED=0
 
-.PHONY: help build run test race portable torture conformance fmt lint vet cross fuzz bench benchmarks cover tidy
+.PHONY: help build run test race portable torture conformance differential fmt lint vet cross fuzz bench benchmarks cover tidy
 .PHONY: check check-tidy check-fmt staticcheck
 
 help: ## list the targets
@@ -77,6 +78,11 @@ torture: ## locks, pipes and pools under SIGKILL for TORTURE=2m each
 
 conformance: ## which of CPython's own tests are ported, and which are missing
 	$(GO) run ./cmd/conformance -cases "$(CASES)" -require "$(REQUIRE)" -except "$(EXCEPT)"
+
+differential: ## the recorded cases of GNU parallel, flock and sem, by yunta's commands
+	@if [ -e "$(RECORDED)" ]; then \
+		YUNTA_DIFFERENTIAL="$(abspath $(RECORDED))" $(GO) test -count=1 -run '^TestDifferential' -v ./cmd/yunta; \
+	else echo "differential: skipped, $(RECORDED) is not here"; fi
 
 fmt: $(GOFUMPT) ## write formatting
 	$(GOFUMPT) -w -modpath yunta cmd supervisor child ipc oslock
@@ -137,6 +143,7 @@ check: ## all that CI runs, in its order
 	$(MAKE) portable
 	$(MAKE) cross
 	$(MAKE) conformance
+	$(MAKE) differential
 
 $(GOFUMPT):
 	GOOS= GOARCH= GOBIN="$(CURDIR)/.bin" $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
