@@ -130,6 +130,7 @@ type waiter struct {
 	next    time.Time   // when to look for the dead again
 	pace    time.Duration
 	lost    time.Time // since when the owner cannot be judged; zero: it can
+	watched watched
 }
 
 // enter waits for the gate of a place. Only one goroutine of a process is inside.
@@ -155,11 +156,13 @@ func (h *handle) enterUnless(ctx context.Context, p *place, called <-chan struct
 			return nil, ErrClosed
 		}
 	}
-	return &waiter{h: h, p: p, ctx: ctx, next: time.Now().Add(firstPace), pace: firstPace}, nil
+	now := time.Now()
+	return &waiter{h: h, p: p, ctx: ctx, next: now.Add(firstPace), pace: firstPace, watched: watched{begun: now}}, nil
 }
 
 // leave opens the gate for the next.
 func (w *waiter) leave() {
+	w.tellOver()
 	if w.sleeper != nil {
 		if w.stop != nil {
 			w.stop()
@@ -188,6 +191,7 @@ func (w *waiter) due() bool {
 	}
 	w.pace = testHookPace(w.pace)
 	w.next = now.Add(w.pace)
+	w.tell()
 	return true
 }
 

@@ -36,7 +36,8 @@ import (
 //	16      16    random identity; lock files name it
 //	32      16    the boot it was made in
 //	48      4     slots ever used: all slots in use are below
-//	64      16    slot 0: inode of its file (8), generation (4), unused (4)
+//	64      16    slot 0: inode of its file (8), generation (4), process id (4), which is for people:
+//	              it proves nothing, and is 0 where not known
 //	...           slots 1 to 4095
 //
 // Rules that make this hold when somebody cleans up where he should not:
@@ -248,6 +249,20 @@ func (r *registry) gen(slot int) *atomic.Uint32 {
 	return r.region.Uint32(registryHeader + slot*entrySize + 8)
 }
 
+func (r *registry) process(slot int) *atomic.Uint32 {
+	return r.region.Uint32(registryHeader + slot*entrySize + 12)
+}
+
+// pid returns the process id of a member in its own PID namespace, 0 if the number is nobody's or is not known any more.
+func (r *registry) pid(number uint32) int {
+	slot := slotOf(number)
+	pid := r.process(slot).Load()
+	if number == 0 || r.gen(slot).Load()&genMask != genOf(number) {
+		return 0
+	}
+	return int(int32(pid))
+}
+
 func slotName(slot int) string { return fmt.Sprintf("%04x", slot) }
 
 // join takes a slot: one of those used before if a few tries find it free, else a new one.
@@ -299,7 +314,9 @@ func (r *registry) take(slot int) (bool, error) {
 	// Only the tenant writes the generation. Until it does, the tenant before looks alive, which delays
 	// those who would take its locks and harms nobody.
 	gen := nextGen(r.gen(slot).Load() & genMask)
+	r.process(slot).Store(0) // so that who reads it before the generation never gets another tenant's
 	r.gen(slot).Store(gen)
+	r.process(slot).Store(uint32(os.Getpid()))
 	r.me = numberFor(slot, gen)
 	return true, nil
 }
