@@ -210,7 +210,9 @@ func (s *server) openShared() error {
 	}
 	if c.Board != "" {
 		// The board is for onlookers: without it the work goes on.
-		s.line, _ = board.OpenLine(c.Board, c.Worker)
+		if s.line, _ = board.OpenLine(c.Board, c.Worker); s.line != nil {
+			s.showWaits()
+		}
 	}
 	return nil
 }

@@ -52,6 +52,9 @@ func (t *taskRun[A, R]) some() (over bool) {
 			return true
 		}
 		t.busy, t.stage = true, StageDecodeArgument
+		if i > 0 {
+			s.follow(c, i)
+		}
 		one, rest, err := args.Next(c.rest)
 		var arg A
 		if err == nil {

@@ -67,6 +67,7 @@ type server struct {
 	pending []uint32 // slots to tell of
 	flushed time.Duration
 	ended   time.Duration // when the last chunk ended, 0 after a wait
+	average time.Duration // of a task of the last chunk, 0 before the first
 	unsaid  []byte        // frames that go out with the next one
 	body    []byte        // scratch for notices
 	frame   []byte
@@ -79,6 +80,8 @@ type server struct {
 // chunk is the one being run.
 type chunk struct {
 	number  uint32
+	job     uint64
+	first   uint64 // index in its job of the first task
 	slot    *wire.Slot
 	runner  runner
 	entry   string
@@ -195,7 +198,7 @@ func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	c := &s.chunks[0]
 	s.chunks = s.chunks[1:]
 	*c = chunk{
-		number: head.Slot, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
+		number: head.Slot, job: uint64(head.Job), first: head.First, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
 		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended, marks: marks,
 		entry: s.names[head.Entry],
 	}
@@ -204,7 +207,7 @@ func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	}
 	s.ran++
 	s.current.Store(c)
-	s.line.Run(c.entry, uint64(c.number), 0, epoch.UnixNano()+int64(c.start))
+	s.line.Run(c.entry, c.job, c.first, epoch.UnixNano()+int64(c.start))
 	if !s.full {
 		r.serve(s, c)
 	}
@@ -233,6 +236,9 @@ func (s *server) over(c *chunk) error {
 	}
 	s.ended = now()
 	c.slot.Elapsed.Store(uint64(s.ended - c.start))
+	if n := c.slot.Load().Next; n > 0 {
+		s.average = (s.ended - c.start) / time.Duration(n)
+	}
 	if condemned := c.slot.Retire(); condemned {
 		// The supervisor has given this process up. It must start nothing
 		// more, and what its task left running goes with it.

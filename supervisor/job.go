@@ -16,6 +16,7 @@ type job struct {
 	core     *core
 	entry    string
 	name     string // CallOptions.Job
+	number   uint64 // in the order of submission, from 1; set by submit
 	chunk    int    // tasks a chunk, 0 to choose
 	timeout  time.Duration
 	retries  int

@@ -25,6 +25,7 @@ func (p *core) submit(j *job) error {
 		p.measures[j.entry] = j.measure
 	}
 	p.stats.Jobs++
+	j.number = p.stats.Jobs
 	p.live[j] = struct{}{}
 	p.list(j)
 	p.mu.Unlock()

@@ -119,7 +119,7 @@ func (w *worker) write() {
 func (w *worker) encode(c *chunk) (bad *unsent) {
 	defer c.mu.Unlock()
 	j, p := c.job, w.core
-	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout), Recorded: p.ledger != nil}
+	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout), Recorded: p.ledger != nil, Job: uint32(j.number), First: uint64(c.lo)}
 	start := len(w.frames)
 	var mark int
 	w.frames, mark = ipc.BeginFrame(w.frames)

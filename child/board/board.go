@@ -18,15 +18,15 @@ import (
 
 const (
 	magic     = "yuntabrd"
-	version   = 1
+	version   = 2
 	orderMark = 0x01020304
 
 	headerSize = 256
 	nameSize   = 64
-	lineWords  = 16
+	lineWords  = 24
 	lineSize   = lineWords * 8
 
-	// maxLines bounds what a damaged header can make us map: 8 MiB.
+	// maxLines bounds what a damaged header can make us map: 12 MiB.
 	maxLines = 1 << 16
 )
 

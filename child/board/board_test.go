@@ -85,11 +85,14 @@ func TestLifeOfALine(t *testing.T) {
 	l.Run("main.square", 7, 8, 9)
 	want.State, want.Entry, want.Job, want.Index, want.Start = Running, "main.square", 7, 8, time.Unix(0, 9)
 	expect("running")
-	l.WaitsFor(strings.Repeat("x", 30) + "/the.lock")
-	want.WaitsFor = strings.Repeat("x", 15) + "/the.lock"
+	l.WaitsFor(strings.Repeat("x", 60)+"/the.lock", 11, time.Unix(0, 12))
+	want.WaitsFor, want.Owner, want.Since = strings.Repeat("x", 47)+"/the.lock", 11, time.Unix(0, 12)
 	expect("waiting")
-	l.WaitsFor("")
-	want.WaitsFor = ""
+	l.WaitsFor(strings.Repeat("x", 60)+"/the.lock", 13, time.Unix(0, 12))
+	want.Owner = 13
+	expect("waiting for another owner")
+	l.WaitsFor("", 0, time.Time{})
+	want.WaitsFor, want.Owner, want.Since = "", 0, time.Time{}
 	expect("waited")
 	l.Idle(5, 2)
 	want.State, want.Done, want.Failed = Idle, 5, 2
@@ -107,6 +110,15 @@ func TestLifeOfALine(t *testing.T) {
 	must(t, boss.Starting(1, pid+1, 5))
 	want = Status{CPU: -1, PID: pid + 1, State: Starting, Restarts: 5}
 	expect("replaced: nothing is left of the one before")
+	must(t, boss.Starting(1, pid, 5))
+	must(t, boss.Serving(1))
+	newLine(t, path, 1).Idle(1, 1)
+	want = Status{CPU: -1, PID: pid, State: Idle, Restarts: 5, Done: 1, Failed: 1, DoneBefore: 5, FailedBefore: 2}
+	expect("the next one counts for itself, and what was before is kept")
+	newLine(t, path, 1)
+	want.Done, want.Failed, want.DoneBefore, want.FailedBefore = 0, 0, 6, 3
+	expect("and once more")
+	must(t, boss.Starting(1, pid+1, 5))
 
 	all, err := b.All()
 	must(t, err)
@@ -120,7 +132,7 @@ func TestNilLine(t *testing.T) {
 	var l *Line
 	l.Run("x", 1, 2, 3)
 	l.Idle(1, 2)
-	l.WaitsFor("x")
+	l.WaitsFor("x", 1, time.Now())
 	must(t, l.Close())
 }
 
@@ -175,7 +187,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"short header", change(func(d []byte) []byte { return d[:headerSize-1] }), ErrNotBoard},
 		{"short lines", change(func(d []byte) []byte { return d[:len(d)-1] }), ErrNotBoard},
 		{"magic", put(0, 0), ErrNotBoard},
-		{"version", put(8, 2), ErrNotBoard},
+		{"version", put(8, 1), ErrNotBoard},
 		{"byte order", put(12, 0x04030201), ErrNotBoard},
 		{"line size", put(16, 64), ErrNotBoard},
 		{"many lines", put(20, 1<<31), ErrNotBoard},
@@ -287,7 +299,7 @@ func TestWriterKilled(t *testing.T) {
 		t.Errorf("line after a new writer reads %+v", s)
 	}
 	next.Run("new", 3, 3, 3)
-	next.WaitsFor("lock")
+	next.WaitsFor("lock", 0, time.Time{})
 	if s := read(t, b, 0); s.Torn || s.Entry != "new" || s.Job != 3 || s.WaitsFor != "lock" {
 		t.Errorf("line after a new writer reads %+v", s)
 	}
@@ -310,7 +322,7 @@ func TestTruncated(t *testing.T) {
 	if err := b.Dead(last); !errors.As(err, &fault) {
 		t.Errorf("Dead error = %v, want a fault", err)
 	}
-	l.WaitsFor("x")
+	l.WaitsFor("x", 1, time.Now())
 	for range 2 {
 		l.Run("x", 1, 2, 3)
 		l.Idle(1, 2)
@@ -327,8 +339,8 @@ func TestWriterAllocatesNothing(t *testing.T) {
 	if got := testing.AllocsPerRun(1000, func() {
 		n++
 		l.Run("entry", n, n, int64(n))
-		l.WaitsFor("lock")
-		l.WaitsFor("")
+		l.WaitsFor("lock", 1, time.Unix(0, int64(n)))
+		l.WaitsFor("", 0, time.Time{})
 		l.Idle(n, n)
 	}); got != 0 {
 		t.Errorf("%v allocations, want none", got)

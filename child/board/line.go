@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"yunta/child/affinity"
 	"yunta/oslock/mapped"
@@ -27,7 +28,14 @@ type Line struct {
 
 	mu      sync.Mutex // guards the words of the wait and waiting
 	waitSeq uint64
-	waiting string
+	waiting waiting
+}
+
+// waiting is what the words of the wait hold.
+type waiting struct {
+	name  string
+	owner int
+	since time.Time
 }
 
 // OpenLine opens line i of the board at path for the process that it is about. The CPU that the
@@ -64,6 +72,10 @@ func OpenLineFor(path string, i, pid int, cpus []int) (*Line, error) {
 func (l *Line) reset() {
 	l.seq = (l.words[wordRunSeq].Load() + 1) | 1
 	openSection(&l.words[wordRunSeq], l.seq)
+	for i := range 2 { // done, and failed
+		before := &l.words[wordBefore+i]
+		before.Store(before.Load() + l.words[wordDone+i].Load())
+	}
 	for i := wordJob; i < wordEntry+entryWords; i++ {
 		l.words[i].Store(0)
 	}
@@ -73,8 +85,8 @@ func (l *Line) reset() {
 
 	l.waitSeq = (l.words[wordWaitSeq].Load() + 1) | 1
 	openSection(&l.words[wordWaitSeq], l.waitSeq)
-	for i := range waitWords {
-		l.words[wordWait+i].Store(0)
+	for i := wordOwner; i < lineWords; i++ {
+		l.words[i].Store(0)
 	}
 	l.waitSeq++
 	closeSection(&l.words[wordWaitSeq], l.waitSeq)
@@ -145,9 +157,10 @@ func (l *Line) idle(done, failed uint64) {
 	closeSection(&w[wordRunSeq], l.seq)
 }
 
-// WaitsFor says which lock a goroutine of this process waits for, "" that it waits no more. Of a name of more than
-// 24 bytes the end is kept. Of several waits the last one told is shown.
-func (l *Line) WaitsFor(name string) {
+// WaitsFor says which lock a goroutine of this process waits for since when, and which process owns it, 0 if that is
+// not known; a name of "" says that it waits no more. Of a name of more than 56 bytes the end is kept. Of several
+// waits the last one told is shown.
+func (l *Line) WaitsFor(name string, owner int, since time.Time) {
 	if l == nil || l.gone.Load() {
 		return
 	}
@@ -156,21 +169,26 @@ func (l *Line) WaitsFor(name string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if name == l.waiting {
+	w := waiting{name, owner, since}
+	if w == l.waiting {
 		return
 	}
-	l.waiting = name
-	var words [waitWords]uint64
-	toWords(words[:], name)
+	l.waiting = w
+	var words [sectionWords]uint64
+	if name != "" {
+		words[0] = uint64(uint32(owner))
+		words[wordSince-wordOwner] = uint64(since.UnixNano())
+		toWords(words[wordWait-wordOwner:], name)
+	}
 	if mapped.Guard(func() error { l.wait(words); return nil }) != nil {
 		l.gone.Store(true)
 	}
 }
 
-func (l *Line) wait(words [waitWords]uint64) {
+func (l *Line) wait(words [sectionWords]uint64) {
 	openSection(&l.words[wordWaitSeq], l.waitSeq+1)
 	for i, v := range words {
-		store(&l.words[wordWait+i], v)
+		store(&l.words[wordOwner+i], v)
 	}
 	l.waitSeq += 2
 	closeSection(&l.words[wordWaitSeq], l.waitSeq)

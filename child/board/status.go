@@ -42,8 +42,12 @@ type Status struct {
 	Start    time.Time // of the task; zero before the first
 	Done     uint64    // tasks by this process
 	Failed   uint64
-	Restarts int    // how many processes served the line before this one
-	WaitsFor string // the end of the name of a lock, "" while it waits for none
+	Restarts int       // how many processes served the line before this one
+	WaitsFor string    // the end of the name of a lock, "" while it waits for none
+	Owner    int       // process id of that lock's owner, 0 if there is none or it is not known
+	Since    time.Time // when that wait began
+	// What the processes did that served the line before this one.
+	DoneBefore, FailedBefore uint64
 	// Torn says that the worker was stopped or killed while it wrote, or writes without a pause: the fields are
 	// each right by themselves, and may not belong together.
 	Torn bool
@@ -87,14 +91,19 @@ const (
 	wordFailed     = 7
 	wordEntry      = 8
 	entryWords     = 4
-	wordWaitSeq    = 12
-	wordWait       = 13
-	waitWords      = 3
+	wordBefore     = 12 // done, and failed
+	wordWaitSeq    = 14
+	wordOwner      = 15
+	wordSince      = 16
+	wordWait       = 17
+	waitWords      = 7
+	runWords       = wordWaitSeq - wordWho
+	sectionWords   = lineWords - wordOwner // of the wait
 )
 
 func (l *line) status() Status {
-	var run [wordEntry + entryWords - wordWho]uint64
-	var wait [waitWords]uint64
+	var run [runWords]uint64
+	var wait [sectionWords]uint64
 	whole := l.section(wordRunSeq, run[:])
 	wholeWait := l.section(wordWaitSeq, wait[:])
 	boss := l[wordSupervisor].Load()
@@ -116,8 +125,14 @@ func (l *line) status() Status {
 	if ns := int64(run[3]); ns != 0 {
 		s.Start = time.Unix(0, ns)
 	}
-	s.Entry = fromWords(run[wordEntry-wordWho:])
-	s.WaitsFor = fromWords(wait[:])
+	s.Entry = fromWords(run[wordEntry-wordWho : wordBefore-wordWho])
+	s.DoneBefore, s.FailedBefore = run[wordBefore-wordWho], run[wordBefore+1-wordWho]
+	if s.WaitsFor = fromWords(wait[wordWait-wordOwner:]); s.WaitsFor != "" {
+		s.Owner = int(int32(wait[0]))
+		if ns := int64(wait[wordSince-wordOwner]); ns != 0 {
+			s.Since = time.Unix(0, ns)
+		}
+	}
 	s.Torn = !whole || !wholeWait
 	return s
 }
@@ -138,7 +153,7 @@ func (l *line) section(seq int, words []uint64) bool {
 }
 
 func fromWords(words []uint64) string {
-	var buf [8 * entryWords]byte
+	var buf [8 * waitWords]byte
 	for i, w := range words {
 		binary.NativeEndian.PutUint64(buf[8*i:], w)
 	}
@@ -146,7 +161,7 @@ func fromWords(words []uint64) string {
 }
 
 func toWords(words []uint64, s string) {
-	var buf [8 * entryWords]byte
+	var buf [8 * waitWords]byte
 	copy(buf[:8*len(words)], s)
 	for i := range words {
 		words[i] = binary.NativeEndian.Uint64(buf[8*i:])

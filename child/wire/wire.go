@@ -30,7 +30,7 @@ import (
 
 // Version of the protocol. It changes with any change of a frame or of a
 // mapped word.
-const Version = 4
+const Version = 5
 
 // Magic opens a Config, so that a stray byte on an inherited descriptor is
 // never taken for one.
@@ -186,6 +186,9 @@ type Chunk struct {
 	Slot    uint32
 	Entry   uint32 // number given by a Define frame
 	Count   uint32
+	Job     uint32 // the pool's number of the job, only shown
+	First   uint64 // index in the job of the first task, only shown
+	Sent    uint64 // when it was sent, see Clock; 0 unless the pool is traced
 	Timeout uint64 // nanoseconds a task, 0 for none: only shown to the task as its deadline
 	Extent  uint64 // extent that holds the arguments, plus one; 0 when they follow in the frame
 	Length  uint64 // bytes of arguments
@@ -195,7 +198,7 @@ type Chunk struct {
 
 // chunkHead is the encoded size: every number is of msgpack's fixed-width
 // forms, so that it is patched and read in place.
-const chunkHead = 1 + 3*5 + 3*9
+const chunkHead = 1 + 4*5 + 5*9
 
 // AppendChunk appends the body's head; the arguments follow it unless they are in an extent.
 func AppendChunk(dst []byte, c Chunk) []byte {
@@ -204,11 +207,11 @@ func AppendChunk(dst []byte, c Chunk) []byte {
 		kind = KindRecorded
 	}
 	dst = append(dst, kind)
-	for _, v := range [...]uint32{c.Slot, c.Entry, c.Count} {
+	for _, v := range [...]uint32{c.Slot, c.Entry, c.Count, c.Job} {
 		dst = append(dst, 0xce)
 		dst = binary.BigEndian.AppendUint32(dst, v)
 	}
-	for _, v := range [...]uint64{c.Timeout, c.Extent, c.Length} {
+	for _, v := range [...]uint64{c.First, c.Sent, c.Timeout, c.Extent, c.Length} {
 		dst = append(dst, 0xcf)
 		dst = binary.BigEndian.AppendUint64(dst, v)
 	}
@@ -222,14 +225,14 @@ func ParseChunk(body []byte) (Chunk, []byte, error) {
 	}
 	c := Chunk{Recorded: body[0] == KindRecorded}
 	p := body[1:]
-	for _, v := range [...]*uint32{&c.Slot, &c.Entry, &c.Count} {
+	for _, v := range [...]*uint32{&c.Slot, &c.Entry, &c.Count, &c.Job} {
 		if p[0] != 0xce {
 			return Chunk{}, nil, ErrProtocol
 		}
 		*v = binary.BigEndian.Uint32(p[1:])
 		p = p[5:]
 	}
-	for _, v := range [...]*uint64{&c.Timeout, &c.Extent, &c.Length} {
+	for _, v := range [...]*uint64{&c.First, &c.Sent, &c.Timeout, &c.Extent, &c.Length} {
 		if p[0] != 0xcf {
 			return Chunk{}, nil, ErrProtocol
 		}
