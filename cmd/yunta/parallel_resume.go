@@ -56,15 +56,22 @@ func (o *parallelOptions) retryLogged(p *plan, entries []joblog.Entry) error {
 	return nil
 }
 
+// quotedWords matches values as they are quoted: other text, such as that of another command, is not taken for one.
+const quotedWords = `(?:(?:[A-Za-z0-9+./_-]|'[^']*'|"'"| )*)`
+
 // commandPattern matches whatever command a template could make; nil if it has something in it that another run would have otherwise.
 func commandPattern(t *fill.Template) *regexp.Regexp {
 	if t.UsesSlot() || !t.UsesValues() {
 		return nil
 	}
+	word := quotedWords
+	if t.Begins() {
+		word = ".*" // values are not quoted
+	}
 	var b strings.Builder
 	t.Literals(func(literal, placeholder string) {
 		if placeholder != "" {
-			b.WriteString(".*")
+			b.WriteString(word)
 		} else {
 			b.WriteString(regexp.QuoteMeta(joblog.Escape(literal)))
 		}
