@@ -89,8 +89,8 @@ func TestLifeEndsWithTheLast(t *testing.T) {
 	mustRelease(t, s, 1)
 }
 
-// watcher inherits a lender's life and ends it when it is told to.
-var watcher = newHelper("watcher", func(h *helperIO, args []string) error {
+// lifeWatcher inherits a lender's life and ends it when it is told to.
+var lifeWatcher = newHelper("lifeWatcher", func(h *helperIO, args []string) error {
 	if len(args) > 0 { // the lender: it starts the other one in its place
 		s, err := OpenSemaphore(args[0], 1, SemaphoreOptions{Undo: true})
 		if err == nil {
@@ -138,7 +138,7 @@ func TestEndLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	p := watcher.prepare(t, exe, nil, path)
+	p := lifeWatcher.prepare(t, exe, nil, path)
 	p.cmd.ExtraFiles = []*os.File{r}
 	p.begin()
 	r.Close()

@@ -168,7 +168,7 @@ func (c *differentialCase) run(t *testing.T, exe, name string) outcome {
 	}
 	// Files, not pipes: what a case leaves running does not hold up the test.
 	stdout, stderr := filepath.Join(top, "o"), filepath.Join(top, "e")
-	cmd.Dir, cmd.Env, cmd.Stdin = work, env, input(t, filepath.Join(top, "i"), c.Stdin)
+	cmd.Dir, cmd.Env, cmd.Stdin = work, env, stdinOf(t, filepath.Join(top, "i"), c.Stdin)
 	cmd.Stdout, cmd.Stderr = create(t, stdout), create(t, stderr)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -205,7 +205,7 @@ func (c *differentialCase) shell(t *testing.T, dir string, env []string, how, te
 	return string(out)
 }
 
-func input(t *testing.T, path, text string) io.Reader {
+func stdinOf(t *testing.T, path, text string) io.Reader {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
