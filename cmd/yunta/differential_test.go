@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -107,22 +106,23 @@ func TestDifferential(t *testing.T) {
 
 func readQuirks(t *testing.T) map[string]string {
 	t.Helper()
-	f, err := os.Open("testdata/differential/quirks.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	quirks := map[string]string{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := lines.Text()
-		if line == "" || line[0] == '#' {
-			continue
+	for _, name := range []string{"quirks.tsv", "quirks-parallel.tsv"} {
+		text, err := os.ReadFile(filepath.Join("testdata/differential", name))
+		if err != nil {
+			t.Fatal(err)
 		}
-		id, reason, ok := strings.Cut(line, "\t")
-		if !ok || strings.TrimSpace(reason) == "" {
-			t.Fatalf("quirks.tsv: %q has no reason", line)
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSuffix(line, "\n")
+			if line == "" || line[0] == '#' {
+				continue
+			}
+			id, reason, ok := strings.Cut(line, "\t")
+			if !ok || strings.TrimSpace(reason) == "" {
+				t.Fatalf("%s: %q has no reason", name, line)
+			}
+			quirks[id] = reason
 		}
-		quirks[id] = reason
 	}
 	return quirks
 }
