@@ -32,7 +32,7 @@
 //	err = a.Send("hello")
 //	text, err := ipc.Recv[string](b)
 //
-// [SharedMemory] is a named segment of bytes, [Value] and [Array] are typed ones with
+// [SharedMemory] is a named segment of bytes, [ShareableList] one of mixed items, [Value] and [Array] are typed ones with
 // a robust lock, and [Atomic] has the atomic operations on their integers. A [Queue]
 // carries values between any number of processes: an item is in shared memory when Put
 // returns. All of them belong to the process that made them: they are gone when it

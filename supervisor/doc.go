@@ -63,6 +63,15 @@
 // All that is promised above holds for them. An exception is a [RemoteError]
 // with its type, text and traceback; sys.exit and signals are an [ExitError].
 //
+// # Managers
+//
+// A [Manager] is a process that keeps dicts, lists, queues, locks and objects of
+// the program's own types for others, on this machine and on others, which use
+// them by proxies: Python's multiprocessing.Manager. Package child/manager has
+// the proxies, and says what happens when a client or the server dies. What is
+// shared on one machine is a hundred times as fast in shared memory: ipc.Queue,
+// ipc.Value, oslock.Lock.
+//
 // # How work travels
 //
 // Arguments go down a pipe in chunks whose size follows from measured run

@@ -53,14 +53,13 @@ func (k *call) free() {
 	callPool.Put(k)
 }
 
-func (k *call) putUint(v uint64) *call  { k.buf = binary.AppendUvarint(k.buf, v); return k }
-func (k *call) putInt(v int) *call      { k.buf = binary.AppendVarint(k.buf, int64(v)); return k }
-func (k *call) putByte(v byte) *call    { k.buf = append(k.buf, v); return k }
-func (k *call) putBool(v bool) *call    { k.buf = appendBool(k.buf, v); return k }
-func (k *call) putText(v string) *call  { k.buf = appendBytes(k.buf, v); return k }
-func (k *call) putRest(v []byte) *call  { k.buf = append(k.buf, v...); return k }
-func (k *call) failed(err error) *call  { k.err = errors.Join(k.err, err); return k }
-func (k *call) putBytes(v []byte) *call { k.buf = appendBytes(k.buf, v); return k }
+func (k *call) putUint(v uint64) *call { k.buf = binary.AppendUvarint(k.buf, v); return k }
+func (k *call) putInt(v int) *call     { k.buf = binary.AppendVarint(k.buf, int64(v)); return k }
+func (k *call) putByte(v byte) *call   { k.buf = append(k.buf, v); return k }
+func (k *call) putBool(v bool) *call   { k.buf = appendBool(k.buf, v); return k }
+func (k *call) putText(v string) *call { k.buf = appendBytes(k.buf, v); return k }
+func (k *call) putRest(v []byte) *call { k.buf = append(k.buf, v...); return k }
+func (k *call) failed(err error) *call { k.err = errors.Join(k.err, err); return k }
 
 // put adds a value with its length.
 func put[T any](k *call, codec *ipc.Codec[T], v T) *call {
