@@ -9,7 +9,8 @@ import (
 )
 
 // Condition is a proxy of a condition variable on the server: Python's SyncManager.Condition. Who waits longest is notified
-// first. It has a [Lock], whose owner is the client: its goroutines keep each other apart by a lock of their own.
+// first. It has a [Lock], whose owner is the client: its goroutines keep each other apart by a lock of their own. The lock is an
+// object by itself, which stays when the condition is unlinked.
 type Condition struct {
 	Proxy
 	lock *Lock
