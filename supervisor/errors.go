@@ -175,7 +175,7 @@ func (e *ExitError) Unwrap() (all []error) {
 }
 
 // lastLines returns the last n lines of what a child wrote, or the first n of
-// a Go crash in it: the rest of a crash is stacks.
+// a crash of Go or Python in it: the rest of a crash is stacks.
 func lastLines(s string, n int) string {
 	if i := crashAt(s); i >= 0 {
 		lines := strings.SplitN(strings.TrimSpace(s[i:]), "\n", n+1)
@@ -185,11 +185,11 @@ func lastLines(s string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// crashAt finds the last line that begins the Go runtime's report of a crash,
-// -1 if there is none.
+// crashAt finds the last line that begins the report of a crash by the Go runtime
+// or Python's faulthandler, -1 if there is none.
 func crashAt(s string) int {
 	at := -1
-	for _, mark := range []string{"panic: ", "fatal error: ", "SIG"} {
+	for _, mark := range []string{"panic: ", "fatal error: ", "SIG", "Fatal Python error: "} {
 		if at < 0 && strings.HasPrefix(s, mark) {
 			at = 0
 		}

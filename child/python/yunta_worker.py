@@ -178,7 +178,7 @@ def main():
         os.set_inheritable(fd, False)
     _line_buffered()
     try:
-        faulthandler.enable()  # so that a crash in C says where Python was
+        faulthandler.enable(all_threads=False)  # so that a crash in C says where Python was
     except (AttributeError, OSError, ValueError):
         pass  # there is no standard error to say it on
     _guard()
