@@ -210,6 +210,9 @@ func TestCommandUnknownEntries(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	if err := supervisor.NewProcess(ghost, 1, supervisor.ProcessOptions{}).Start(ctx); !errors.Is(err, child.ErrForeign) {
+		t.Error(err)
+	}
 	if _, err := ghost.Func()(ctx, 1); !errors.Is(err, child.ErrForeign) {
 		t.Error(err)
 	}

@@ -87,6 +87,9 @@ func (p *Process) start() (err error) {
 	if p.o, err = p.o.withDefaults(); err != nil {
 		return err
 	}
+	if p.call.IsForeign() {
+		return fmt.Errorf("%w: %q", child.ErrForeign, p.call.Name())
+	}
 	var files ipc.Attachments
 	defer files.Close()
 	arg, err := p.call.Argument(&files)

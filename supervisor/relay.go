@@ -52,7 +52,6 @@ type relay struct {
 // guards begun.
 type outTask struct {
 	c     *chunk
-	i     int // in the chunk
 	begun bool
 
 	kind  uint8  // of the answer, 0 before there is one
@@ -188,7 +187,7 @@ func (r *relay) serve(c *chunk) bool {
 			continue
 		}
 		r.mu.Lock()
-		r.out = &outTask{c: c, i: i}
+		r.out = &outTask{c: c}
 		r.mu.Unlock()
 		r.write(c, arg) // it fails when the worker is dead or asked to leave, and then dead soon
 		select {
