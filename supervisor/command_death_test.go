@@ -53,7 +53,7 @@ func TestCommandExceptions(t *testing.T) {
 func TestCommandEnds(t *testing.T) {
 	t.Parallel()
 	o := pythonCommand(t)
-	o.Grace = 50 * time.Millisecond
+	o.Grace, o.Stderr = 50*time.Millisecond, new(lockedBuffer)
 	p := newPool(t, o)
 	for _, c := range []struct {
 		entry  string
