@@ -230,7 +230,7 @@ func DecodeError(src []byte) (*RemoteError, []byte, error) {
 		return nil, nil, err
 	}
 	var r remoteRecord
-	if err := msgpack.Unmarshal(inner, &r); err != nil {
+	if err := wire.Unmarshal(inner, &r); err != nil {
 		return nil, rest, fmt.Errorf("child: damaged error record: %w", err)
 	}
 	return r.error(), rest, nil
@@ -273,7 +273,7 @@ func EncodeError(err error) []byte {
 // DecodeRecordedError makes a RemoteError of the payload of a failed record.
 func DecodeRecordedError(payload []byte) (*RemoteError, error) {
 	var r remoteRecord
-	if err := msgpack.Unmarshal(payload, &r); err != nil {
+	if err := wire.Unmarshal(payload, &r); err != nil {
 		return nil, fmt.Errorf("child: damaged error record: %w", err)
 	}
 	return r.error(), nil

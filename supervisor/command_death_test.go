@@ -69,6 +69,8 @@ func TestCommandEnds(t *testing.T) {
 		{"die", 11, -1, syscall.SIGSEGV, "in die"},
 		{"die", 15, -1, syscall.SIGTERM, "signal 15"},
 		{"closes_pipes", 0, -1, syscall.SIGKILL, "signal 9"},
+		{"deep_log", 0, -1, syscall.SIGKILL, "nested more than"},
+		{"deep_error", 0, -1, syscall.SIGKILL, "nested more than"},
 		{"garbage", 0, -1, syscall.SIGKILL, "for what it sent (wire: malformed frame"},
 		{"wrong_number", 0, -1, syscall.SIGKILL, "an answer to task number 383"},
 		{"endless", 0, -1, syscall.SIGKILL, "signal 9"},
@@ -81,6 +83,11 @@ func TestCommandEnds(t *testing.T) {
 		if v, err := supervisor.Apply(testContext(t), p, pySquare, 5); v != 25 || err != nil {
 			t.Error(v, err)
 		}
+	}
+	// A result is the task's own.
+	_, err := supervisor.Apply(testContext(t), p, child.Foreign[int, any]("deep_result"), 0)
+	if e, ok := errors.AsType[*supervisor.RemoteError](err); !ok || e.Stage != child.StageDecodeResult {
+		t.Error(err)
 	}
 	waitFor(t, "two workers", func() bool { return len(p.Workers()) == 2 })
 }

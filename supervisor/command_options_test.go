@@ -257,6 +257,7 @@ func TestCommandStrangers(t *testing.T) {
 		{"version", script("yunta.PROTOCOL = 99; yunta.main()"), 0, "speaks version 99 of the plain protocol, this program version 1"},
 		{"unready", script("yunta._Process.limit_memory = lambda self: time.sleep(1000)\nyunta.main()"), time.Second, "did not say within 1s that it is ready"},
 		{"overready", script("os.write(4, b'\\0\\0\\0\\2\\5\\0'); time.sleep(1000)"), 0, "ready without a hello"},
+		{"deep hello", script("import struct\nb = b'\\x04\\x81\\xa1x' + b'\\x91' * (15 << 20) + b'\\xc0'\nos.write(4, struct.pack('>i', len(b)))\nwhile b: b = b[os.write(4, b):]\ntime.sleep(1000)"), 0, "nested more than"},
 		{"silent", script("os.close(4); time.sleep(1000)"), 0, "the plain protocol"},
 		{"this program", []string{testBinary(t)}, 0, "did not say hello"},
 	} {

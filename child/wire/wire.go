@@ -26,6 +26,8 @@ import (
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"yunta/ipc"
 )
 
 // Version of the protocol. It changes with any change of a frame or of a
@@ -175,10 +177,20 @@ func Parse(body []byte, v any) error {
 	if len(body) < 1 {
 		return ErrProtocol
 	}
-	if err := msgpack.Unmarshal(body[1:], v); err != nil {
+	if err := Unmarshal(body[1:], v); err != nil {
 		return fmt.Errorf("%w: kind %d: %w", ErrProtocol, body[0], err)
 	}
 	return nil
+}
+
+// Unmarshal decodes one msgpack value that anybody may have written: the decoder
+// calls itself for each level, and one nested by the million would overflow the
+// stack, which ends the program.
+func Unmarshal(src []byte, v any) error {
+	if _, err := ipc.Canonical(nil, src); err != nil {
+		return err
+	}
+	return msgpack.Unmarshal(src, v)
 }
 
 // Chunk is the head of a chunk's frame: which tasks, and where their arguments are.

@@ -294,3 +294,17 @@ func BenchmarkClaim(b *testing.B) {
 		}
 	}
 }
+
+// A value that is nested by the million is an error, not the end of the program.
+func TestParseDeep(t *testing.T) {
+	t.Parallel()
+	deep := append(bytes.Repeat([]byte{0x91}, 12<<20), 0xc0)
+	body := append([]byte{KindLog, 0x81, 0xa1, 'x'}, deep...)
+	var l PlainLog
+	if err := Parse(body, &l); !errors.Is(err, ErrProtocol) {
+		t.Error(err)
+	}
+	if err := Parse(append([]byte{KindHello, 0x80}, 0xc0), &PlainHello{}); !errors.Is(err, ErrProtocol) {
+		t.Error("two values are taken for one:", err)
+	}
+}

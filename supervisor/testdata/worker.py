@@ -174,6 +174,25 @@ def polls(path):
 
 
 @yunta.entry
+def deep_log(_):
+    yunta._me.send(b"\x11\x81\xa5attrs\x81\xa1x" + b"\x91" * (15 << 20) + b"\xc0")
+    time.sleep(3600)
+
+
+@yunta.entry
+def deep_error(_):
+    error = b"\x82\xa1t\xa1x\xa1x" + b"\x91" * 1000000 + b"\xc0"
+    yunta._me.answer(23, yunta._me.task.number, error)
+    time.sleep(3600)
+
+
+@yunta.entry
+def deep_result(_):
+    yunta._me.answer(22, yunta._me.task.number, b"\x91" * (40 << 20) + b"\xc0")
+    time.sleep(3600)
+
+
+@yunta.entry
 def closes_pipes(_):
     os.close(4)
     os.close(3)
