@@ -69,7 +69,8 @@ type PoolOptions struct {
 	Pin Pin
 	// Initializer runs in every worker before its first task. If it fails,
 	// NewPool fails; if it fails in a replacement several times in a row, so
-	// does the pool. A goroutine pool runs it once for each worker, too.
+	// does the pool. A goroutine pool runs it once for each worker, too, and
+	// for each that replaces one; a hung one cannot be ended.
 	Initializer child.Call
 	// Exit runs in every worker that is asked to leave: at Close and after
 	// MaxTasksPerChild, not when it is terminated or killed.
@@ -117,10 +118,12 @@ type PoolOptions struct {
 	// names; "" means "yunta".
 	Name string
 	// Env is added to the children's environment, as "key=value". GOMAXPROCS
-	// and GOMEMLIMIT are not inherited, but may be given here.
+	// and GOMEMLIMIT are not inherited, but may be given here. Not possible
+	// with Goroutines, which share this process's.
 	Env []string
 	// Stdout gets what children print, by whole lines; nil lets them inherit
-	// this process's standard output.
+	// this process's standard output. What Goroutines print is printed by this
+	// process: Stdout, Stderr and Prefix do nothing there.
 	Stdout io.Writer
 	// Stderr gets what children write to standard error, by whole lines; nil
 	// means this process's.

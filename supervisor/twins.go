@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,6 +40,7 @@ type twin struct {
 	tasks       uint64
 	failed      uint64
 	since       int
+	ready       bool // its initializer has run; of its own goroutine
 
 	// The first task not handed on, and the end of what it took: of its own
 	// goroutine, and read by who gives it up while it runs a task.
@@ -93,8 +93,11 @@ func (t *twin) keep(j *job, store func()) {
 }
 
 func (p *core) startTwins() error {
-	if p.o.MemoryLimit > 0 {
+	switch {
+	case p.o.MemoryLimit > 0:
 		return fmt.Errorf("supervisor: MemoryLimit with goroutines: %w", errors.ErrUnsupported)
+	case len(p.o.Env) > 0:
+		return fmt.Errorf("supervisor: Env with goroutines: %w", errors.ErrUnsupported)
 	}
 	masks := make([][]int, p.o.Processes)
 	if p.o.Pin.mode != pinAuto {
@@ -124,23 +127,6 @@ func (p *core) startTwins() error {
 	return nil
 }
 
-// runHere runs an initializer or exit function, in a goroutine of its own: one
-// that ends its goroutine must not end the caller's.
-func runHere(c child.Call) error {
-	outcome := make(chan error, 1)
-	go func() {
-		err := errGoexit
-		defer func() {
-			if v := recover(); v != nil {
-				err = child.LocalPanic(child.StageStart, v)
-			}
-			outcome <- err
-		}()
-		err = c.Run(context.Background())
-	}()
-	return <-outcome
-}
-
 // start starts a worker; core.mu is held.
 func (ts *twins) start(i, incarnation int) {
 	t := &twin{index: i, incarnation: incarnation, cpus: ts.p.masks[i], started: time.Now()}
@@ -168,6 +154,14 @@ func (ts *twins) work(t *twin) {
 	if t.cpus != nil {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		_ = affinity.SetThread(t.cpus)
+	}
+	if !ts.initialize(t) {
+		normal = true
+		p.mu.Lock()
+		p.running--
+		p.mu.Unlock()
+		p.settleDown()
+		return
 	}
 	for {
 		j, lo, n, together, ok := ts.next(t)
