@@ -109,10 +109,6 @@ var connParts = map[string]func(c *Conn, args []string) error{
 		}
 		return c.Close()
 	},
-	"sleep": func(*Conn, []string) error {
-		time.Sleep(100 * time.Millisecond)
-		return nil
-	},
 }
 
 // signalBytes are more than a connection holds: sending them blocks.

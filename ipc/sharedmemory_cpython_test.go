@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -155,42 +156,72 @@ func TestCPython__TestSharedMemory_test_shared_memory_cleaned_after_process_term
 	}
 }
 
-// The leftovers of a killed program, locks and segments, go with the next start, which counts them.
+// The leftovers of killed programs go with the next start, which counts the programs. They have a run directory of their
+// own here, so that no other test's start counts them.
 func TestCPython_TestResourceTracker_test_resource_tracker(t *testing.T) {
 	t.Parallel()
-	p := startOther(t, "memory")
-	name := uniqueName(t)
-	wantSaid(t, p.ask("create %s", name), "ok")
-	wantSaid(t, p.ask("create %s-2", name), "ok")
-	wantSaid(t, p.ask("unlink %s-2", name), "ok") // one is gone already: no error
-	folder := filepath.Dir(p.ask("file %s", name))
-	p.kill()
-	if _, err := rundir.Sweep(); err != nil {
-		t.Error(err)
+	dir, err := os.MkdirTemp(os.Getenv(rundir.Env), "own")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	there := func(cmd *exec.Cmd) *exec.Cmd {
+		cmd.Env = append(cmd.Env, rundir.Env+"="+dir)
+		return cmd
+	}
+	var killed []*other
+	var folders []string
+	for range 2 {
+		p := startCommand(t, there(helper(t, "memory")))
+		name := uniqueName(t)
+		wantSaid(t, p.ask("create %s", name), "ok")
+		wantSaid(t, p.ask("create %s-2", name), "ok")
+		wantSaid(t, p.ask("unlink %s-2", name), "ok") // one is gone already: no error
+		killed = append(killed, p)
+		folders = append(folders, filepath.Dir(p.ask("file %s", name)))
+	}
+	for _, p := range killed {
+		p.kill()
+	}
+	if out, err := there(helper(t, "sweeps")).Output(); string(out) != "2 <nil>\n" || err != nil {
+		t.Errorf("the next start removes %q, %v", out, err)
+	}
+	for _, folder := range folders {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("left: %v", err)
+		}
 	}
 }
+
+var _ = addHelper("sweeps", func([]string) { fmt.Println(rundir.Sweep()) })
 
 // There is no tracker that could be reused, or be started twice: a child opens what its parent made, and leaves it.
 func TestCPython_TestResourceTracker_test_resource_tracker_reused(t *testing.T) {
 	t.Parallel()
 	m := testSegment(t, uniqueName(t), 10)
-	before, err := os.ReadDir(os.Getenv(rundir.Env))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := startOther(t, "memory")
-	wantSaid(t, p.ask("open %s", m.Name()), "ok")
-	mine := 0
-	for _, d := range before {
-		if strings.HasPrefix(d.Name(), fmt.Sprintf("run-%s-%d-", folderName, p.cmd.Process.Pid)) {
-			mine++
+	folders := func() (n int) {
+		t.Helper()
+		all, err := os.ReadDir(os.Getenv(rundir.Env))
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, d := range all {
+			if strings.HasPrefix(d.Name(), fmt.Sprintf("run-%s-%d-", folderName, p.cmd.Process.Pid)) {
+				n++
+			}
+		}
+		return n
 	}
-	if mine != 0 {
+	wantSaid(t, p.ask("open %s", m.Name()), "ok")
+	if folders() != 0 {
 		t.Error("who only opens a segment has a folder")
+	}
+	for range 2 { // this is how it would look
+		wantSaid(t, p.ask("create %s", uniqueName(t)), "ok")
+		if n := folders(); n != 1 {
+			t.Errorf("who makes segments has %d folders", n)
+		}
 	}
 	p.end()
 	if _, err := os.Stat(m.Handle().File); err != nil {

@@ -29,7 +29,11 @@ type other struct {
 // startOther starts a helper that talks. It is killed at the end of the test.
 func startOther(t testing.TB, name string, args ...string) *other {
 	t.Helper()
-	cmd := helper(t, name, args...)
+	return startCommand(t, helper(t, name, args...))
+}
+
+func startCommand(t testing.TB, cmd *exec.Cmd) *other {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -262,16 +262,18 @@ func TestCPython__TestProcess_test_cpu_count(t *testing.T) {
 
 func TestCPython__TestProcess_test_active_children(t *testing.T) {
 	t.Parallel()
-	p := supervisor.NewProcess(sleep, 100*time.Millisecond, supervisor.ProcessOptions{})
+	path := filepath.Join(t.TempDir(), "go")
+	p := supervisor.NewProcess(untilThere, path, supervisor.ProcessOptions{})
 	if slices.Contains(supervisor.ActiveChildren(), p) {
 		t.Error("listed before the start")
 	}
 	if err := p.Start(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(supervisor.ActiveChildren(), p) {
+	if !slices.Contains(supervisor.ActiveChildren(), p) || !p.Alive() {
 		t.Error("not listed while it runs")
 	}
+	signPID(path)
 	ended(t, p)
 	if slices.Contains(supervisor.ActiveChildren(), p) {
 		t.Error("listed after the end")
