@@ -35,6 +35,7 @@ func ExampleMap_primes() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	primes := []int64{
 		112272535095293, 112582705942171, 112272535095293,
@@ -68,6 +69,7 @@ func ExampleApplyAsync_submit() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	future := supervisor.ApplyAsync(ctx, pool, power, [2]int64{323, 1235})
 	digits, err := future.Get(ctx)
@@ -102,6 +104,7 @@ func ExampleAsCompleted_pages() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	urls := map[*supervisor.Future[int]]string{}
 	var futures []*supervisor.Future[int]
@@ -191,6 +194,7 @@ func ExamplePoolOptions_deadlock() {
 	if err != nil {
 		panic(err)
 	}
+	defer onlyWorker.Wait(ctx)
 	defer onlyWorker.Terminate()
 	_, err = supervisor.Apply(ctx, onlyWorker, waitsForItself, 0)
 	fmt.Println(errors.Is(err, supervisor.ErrTaskTimeout))
@@ -208,6 +212,7 @@ func ExampleWaitAny() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	quick := supervisor.ApplyAsync(ctx, pool, sleep, time.Millisecond)
 	slow := supervisor.ApplyAsync(ctx, pool, sleep, 10*time.Hour)
@@ -232,6 +237,7 @@ func ExampleFuture_OnDone() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	f := supervisor.ApplyAsync(ctx, pool, square, 12)
 	called := make(chan string)

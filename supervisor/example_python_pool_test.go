@@ -20,6 +20,7 @@ func ExampleMap_squares() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	fmt.Println(supervisor.Map(ctx, pool, square, []int{1, 2, 3}))
 	// Output: [1 4 9] <nil>
@@ -67,6 +68,7 @@ func ExampleNewPool() {
 	pool.Terminate()
 	_, err = supervisor.Apply(ctx, pool, square, 1)
 	fmt.Println("Now the pool is closed and no longer available:", errors.Is(err, supervisor.ErrPoolTerminated))
+	pool.Wait(ctx)
 	// Output:
 	// [0 1 4 9 16 25 36 49 64 81] <nil>
 	// [0 1 4 9 16 25 36 49 64 81]
@@ -88,6 +90,7 @@ func ExampleApplyAsync() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	result := supervisor.ApplyAsync(ctx, pool, square, 10)
 	fmt.Println(result.Get(ctx))
@@ -272,6 +275,7 @@ func ExamplePoolOptions_initializer() {
 	if err != nil {
 		panic(err)
 	}
+	defer pool.Wait(ctx)
 	defer pool.Terminate()
 	fmt.Println(supervisor.Map(ctx, pool, withPrefix, []string{"a", "b", "c", "d"}))
 	// Output: [in a in b in c in d] <nil>
