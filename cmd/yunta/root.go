@@ -103,7 +103,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
-	root.AddCommand(newLockCommand(), newSemCommand(), newSemaphoreCommand())
+	root.AddCommand(newLockCommand(), newSemCommand(), newSemaphoreCommand(), newKeepCommand())
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -36,6 +37,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("YUNTA_DIR", dir)
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return err
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "bound" { // whether a command dies with who started it
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return boundAttr(true) != nil, nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":   status,

@@ -15,7 +15,7 @@ var (
 	// links are what this program is when it is called through a link of that name.
 	links = map[string]whole{"flock": flockMain, "sem": semLinkMain}
 	// wholes are subcommands.
-	wholes = map[string]whole{"lock": lockMain, "sem": semMain, semKeeper: semKeeperMain}
+	wholes = map[string]whole{"lock": lockMain, "sem": semMain, semKeeper: semKeeperMain, keepGuardName: keepGuardMain}
 )
 
 // shortcut finds the command that is meant by an argument vector, nil if it is one of cobra's.
