@@ -87,32 +87,33 @@ func (c *startedCommand) signal(s syscall.Signal) {
 	}
 }
 
-// passSignals lets the command have the signals that ask this process to end, which stays until the command has. Of those a terminal sends, the
-// command has its own. The function it returns ends that.
-func (c *startedCommand) passSignals() func() {
-	signals := make(chan os.Signal, 8)
+// caughtSignals come to this process while it stands in for a command.
+type caughtSignals chan os.Signal
+
+// catchSignals begins to catch what asks this process to end, and what programs make of their own. It is called before the thread is locked, if
+// it is to be: the runtime hands every one of these signals from thread to thread, which costs a locked one a millisecond.
+func catchSignals() caughtSignals {
+	caught := make(caughtSignals, 8)
+	var all []os.Signal
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
 		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
+			all = append(all, s)
 		}
 	}
-	ended := make(chan struct{})
+	signal.Notify(caught, all...)
+	return caught
+}
+
+// pass lets the command have the signals, for good: this process stays until the command has ended. Of those a terminal sends, the command has
+// its own.
+func (c *startedCommand) pass(signals caughtSignals) {
 	go func() {
-		for {
-			select {
-			case s := <-signals:
-				if fromTerminal := s == syscall.SIGINT || s == syscall.SIGQUIT; !fromTerminal || !inForeground() {
-					c.signal(s.(syscall.Signal))
-				}
-			case <-ended:
-				return
+		for s := range signals {
+			if fromTerminal := s == syscall.SIGINT || s == syscall.SIGQUIT; !fromTerminal || !inForeground() {
+				c.signal(s.(syscall.Signal))
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(signals)
-		close(ended)
-	}
 }
 
 // inForeground reports whether this process is of the group that the terminal's keys send signals to.

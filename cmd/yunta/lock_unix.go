@@ -16,8 +16,6 @@ import (
 
 // run does what was asked for and returns the exit status.
 func (r *lockRequest) run() (status int, err error) {
-	// The kernel sends the parent-death signal when the thread ends that started the command: this one ends with the process.
-	runtime.LockOSThread()
 	if r.who {
 		return printWho(os.Stdout, r.file)
 	}
@@ -188,17 +186,22 @@ func (r *lockRequest) command(fd int) (int, error) {
 		}
 		return 0, r.cannotRun(become(r.argv))
 	}
+	var signals caughtSignals
 	if r.inherit {
 		quietQuit()
+	} else {
+		signals = catchSignals()
+		// The kernel sends the parent-death signal when the thread ends that started the command: this one ends with the process.
+		runtime.LockOSThread()
 	}
-	j, err := startCommand(r.argv, os.Environ(), files, !r.inherit)
+	c, err := startCommand(r.argv, os.Environ(), files, !r.inherit)
 	if err != nil {
 		return 0, r.cannotRun(err)
 	}
 	if !r.inherit {
-		defer j.passSignals()()
+		c.pass(signals)
 	}
-	return j.wait(), nil
+	return c.wait(), nil
 }
 
 func (r *lockRequest) cannotRun(err error) error {

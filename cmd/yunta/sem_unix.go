@@ -20,7 +20,6 @@ import (
 
 // run does what was asked for and returns the exit status.
 func (r *semRequest) run() (int, error) {
-	runtime.LockOSThread() // its priority is lowered for the command alone
 	name := semName(r.id)
 	s, err := oslock.OpenSemaphore(name, semPermits, oslock.SemaphoreOptions{Undo: true})
 	if err != nil {
@@ -145,7 +144,9 @@ func (r *semRequest) job(life *os.File) (int, error) {
 		defer held.close()
 		stdio[1], stdio[2] = held.out.Fd(), held.err.Fd()
 	}
+	signals := catchSignals()
 	if r.nice != 0 {
+		runtime.LockOSThread()
 		// Of this thread, and so of what it starts.
 		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, r.nice); err != nil {
 			return 0, fmt.Errorf("--nice %d: %w", r.nice, err)
@@ -161,9 +162,8 @@ func (r *semRequest) job(life *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	stop := c.passSignals()
+	c.pass(signals)
 	status := c.wait()
-	stop()
 	return status, held.show()
 }
 
@@ -201,7 +201,6 @@ func semKeeperMain(args []string) int {
 		fmt.Fprintf(os.Stderr, "yunta: %s is yunta sem's own\n", semKeeper)
 		return exitUsage
 	}
-	runtime.LockOSThread()
 	r := semRequest{
 		prog: args[0], ungroup: args[3] == "true", input: args[4], dir: args[6],
 		tell: args[7] == "true", tellErr: args[8] == "true", command: args[9],
