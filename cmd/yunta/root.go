@@ -102,8 +102,11 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(), newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand())
-	root.AddCommand(newLockCommand(), newSemCommand(), newSemaphoreCommand(), newKeepCommand())
+	root.AddCommand(
+		newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(),
+		newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand(), newLockCommand(), newSemCommand(),
+		newSemaphoreCommand(), newKeepCommand(), newTopCommand(),
+	)
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }
