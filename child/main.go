@@ -208,6 +208,7 @@ func (s *server) openShared() error {
 	if err := s.openRecorder(); err != nil {
 		return err
 	}
+	s.openTrace()
 	if c.Board != "" {
 		// The board is for onlookers: without it the work goes on.
 		if s.line, _ = board.OpenLine(c.Board, c.Worker); s.line != nil {

@@ -53,6 +53,9 @@ func (t *taskRun[A, R]) some() (over bool) {
 		}
 		t.busy, t.stage = true, StageDecodeArgument
 		if i > 0 {
+			if s.trace != nil {
+				s.trace.next(i)
+			}
 			s.follow(c, i)
 		}
 		one, rest, err := args.Next(c.rest)

@@ -50,6 +50,7 @@ type server struct {
 	bell    *wire.Bell
 	records *ipc.RecordWriter
 	line    *board.Line
+	trace   *trace // nil unless the pool is traced
 
 	recorder *recorder // nil where results are not kept in a file
 
@@ -79,19 +80,20 @@ type server struct {
 
 // chunk is the one being run.
 type chunk struct {
-	number  uint32
-	job     uint64
-	first   uint64 // index in its job of the first task
-	slot    *wire.Slot
-	runner  runner
-	entry   string
-	rest    []byte // arguments not yet decoded
-	timeout time.Duration
-	start   time.Duration
-	marks   *wire.Marks // nil unless its tasks are recorded
-	ctx     taskContext
-	opened  bool // a record has been opened for it
-	erring  bool // the open record is one of errors
+	number      uint32
+	job         uint64
+	entryNumber uint32
+	first       uint64 // index in its job of the first task
+	slot        *wire.Slot
+	runner      runner
+	entry       string
+	rest        []byte // arguments not yet decoded
+	timeout     time.Duration
+	start       time.Duration
+	marks       *wire.Marks // nil unless its tasks are recorded
+	ctx         taskContext
+	opened      bool // a record has been opened for it
+	erring      bool // the open record is one of errors
 }
 
 // main serves until the tasks pipe ends and sends the outcome. A task that
@@ -200,13 +202,14 @@ func (s *server) run(head wire.Chunk, marks *wire.Marks, payload []byte) error {
 	*c = chunk{
 		number: head.Slot, job: uint64(head.Job), first: head.First, slot: wire.SlotAt(s.area, s.config.Worker, head.Slot), runner: r,
 		rest: payload, timeout: time.Duration(head.Timeout), start: s.ended, marks: marks,
-		entry: s.names[head.Entry],
+		entry: s.names[head.Entry], entryNumber: head.Entry,
 	}
 	if c.start == 0 { // else it follows another: reading the clock costs as much as a short task
 		c.start = now()
 	}
 	s.ran++
 	s.current.Store(c)
+	s.trace.begin(c, head.Sent)
 	s.line.Run(c.entry, c.job, c.first, epoch.UnixNano()+int64(c.start))
 	if !s.full {
 		r.serve(s, c)
@@ -236,7 +239,9 @@ func (s *server) over(c *chunk) error {
 	}
 	s.ended = now()
 	c.slot.Elapsed.Store(uint64(s.ended - c.start))
-	if n := c.slot.Load().Next; n > 0 {
+	n := c.slot.Load().Next
+	s.trace.end(n, s.ended)
+	if n > 0 {
 		s.average = (s.ended - c.start) / time.Duration(n)
 	}
 	if condemned := c.slot.Retire(); condemned {

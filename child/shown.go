@@ -24,13 +24,14 @@ func (s *server) follow(c *chunk, i int) {
 // waits shows on the board what this process waits for: of several waits the one
 // that has lasted longest.
 type waits struct {
-	line *board.Line
-	mu   sync.Mutex // guards list
-	list []oslock.Wait
+	line  *board.Line
+	trace *trace
+	mu    sync.Mutex // guards list
+	list  []oslock.Wait
 }
 
 func (s *server) showWaits() {
-	w := &waits{line: s.line}
+	w := &waits{line: s.line, trace: s.trace}
 	oslock.WatchWaits(w.tell)
 }
 
@@ -45,6 +46,7 @@ func (w *waits) tell(wait oslock.Wait) {
 	}
 	switch {
 	case wait.Over && at >= 0:
+		w.trace.waited(wait)
 		w.list = append(w.list[:at], w.list[at+1:]...)
 	case wait.Over:
 	case at >= 0:

@@ -124,6 +124,7 @@ func (w *worker) died(startErr error) {
 		p.shared.Spinners.Add(-1)
 	}
 	exit := w.exitError()
+	p.drain(w)
 	for _, c := range out {
 		p.bury(c, exit)
 	}
@@ -145,6 +146,7 @@ func (w *worker) died(startErr error) {
 	} else if state == stateStarting {
 		startErr = exit
 	}
+	p.trace.died(w, exit, asked && exit.Code == 0)
 	p.gone(w, state == stateStarting, startErr, exit, exit.Code != 0 || !asked)
 }
 
@@ -174,6 +176,7 @@ func (p *core) bury(c *chunk, exit *ExitError) {
 	}
 	c.mu.Lock()
 	unfinished, orphan := c.got < c.n, c.orphan
+	p.traceLost(c, c.n, unfinished, exit)
 	i := c.lo + c.got
 	err := error(exit)
 	if c.stopped == c.got {

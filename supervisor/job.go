@@ -16,6 +16,7 @@ type job struct {
 	core     *core
 	entry    string
 	name     string // CallOptions.Job
+	traced   bool   // a trace has its beginning; set by submit
 	number   uint64 // in the order of submission, from 1; set by submit
 	chunk    int    // tasks a chunk, 0 to choose
 	timeout  time.Duration
@@ -210,6 +211,7 @@ func (j *job) finish(cause error) {
 	if j.cancel != nil {
 		j.cancel()
 	}
+	j.core.trace.finished(j)
 	j.core.forget(j)
 	if j.sink != nil {
 		j.sink.finished()

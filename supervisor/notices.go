@@ -174,6 +174,8 @@ func (p *core) finish(w *worker, slots []uint32) {
 // finishChunks does it for chunks that the caller has marked as gone.
 func (p *core) finishChunks(w *worker, chunks []*chunk) {
 	t := tally{p: p, w: w}
+	p.drain(w)
+	begun := p.trace.now()
 	for _, c := range chunks {
 		p.harvest(c, true, &t)
 		if c.hasExtent {
@@ -200,6 +202,7 @@ func (p *core) finishChunks(w *worker, chunks []*chunk) {
 	}
 	t.credit()
 	p.mu.Unlock()
+	p.trace.received(w, begun, len(chunks), t.back)
 	t.settle()
 	if unbegun {
 		p.kick()
@@ -220,6 +223,7 @@ func (p *core) retire(w *worker) {
 // gather copies out what one chunk has committed so far and tells its job.
 func (p *core) gather(c *chunk, last bool) {
 	t := tally{p: p, w: c.w}
+	p.drain(c.w)
 	p.harvest(c, last, &t)
 	p.mu.Lock()
 	t.credit()
@@ -264,6 +268,7 @@ func (p *core) failed(c *chunk, f failure) {
 		p.stats.Retried++
 		p.giveBack(j, f.index, f.index+1)
 		p.mu.Unlock()
+		p.trace.retry(c.w.index, c.w.pid, j, f.index)
 		p.kick()
 		return
 	}

@@ -111,6 +111,19 @@ type PoolOptions struct {
 	// ResultsSync says when the ResultsFile is forced to disk. Default never:
 	// it then outlives all processes, but not the machine's sudden end.
 	ResultsSync ipc.SyncPolicy
+	// Trace gets a timeline of the pool as JSON, for https://ui.perfetto.dev and
+	// chrome://tracing: an array of events in the Trace Event Format. There is a
+	// lane for each worker and each core, with tasks (those of less than 20 us
+	// together), what they were sent with and how long that waited, crashes,
+	// retries, waits for locks, and pauses of the garbage collector; see the
+	// package's introduction. It is written as it happens, in whole events, so
+	// that the file of a run that was killed lacks the last 50 ms and the closing
+	// bracket, which these programs do without; should the kill have cut an event,
+	// the last line is to be left out. It is complete when Wait has
+	// returned; nobody closes the writer. A writer that fails is given up, and
+	// one that is too slow loses events, which are counted at the end; neither
+	// holds up the pool before its end. nil traces nothing and costs nothing.
+	Trace io.Writer
 	// Logger gets what happens to workers, and what they log by child.Logger;
 	// nil means nothing is logged.
 	Logger *slog.Logger

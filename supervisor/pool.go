@@ -51,6 +51,7 @@ type core struct {
 	logs      *logPump
 	canSpin   bool
 	ledger    *ledger // nil without a ResultsFile
+	trace     *tracer // nil without a Trace
 
 	mu            sync.Mutex
 	state         poolState
@@ -114,8 +115,10 @@ func NewPool(ctx context.Context, o PoolOptions) (*Pool, error) {
 	if err := p.openResults(); err != nil {
 		return nil, err
 	}
+	p.trace = newTracer(p)
 	if o.Model == Goroutines {
 		if err := p.startTwins(); err != nil {
+			p.trace.close(p)
 			return nil, err
 		}
 	} else if err := p.startProcesses(ctx); err != nil {

@@ -19,7 +19,7 @@ func (p *core) share() (err error) {
 	if swept := p.dir.Swept(); swept > 0 {
 		p.o.Logger.Info("removed what dead supervisors left", "folders", swept)
 	}
-	p.extents, err = ipc.CreateExtents(ipc.ExtentOptions{Area: wire.AreaSize(n), Dir: p.dir.Path(), File: p.file})
+	p.extents, err = ipc.CreateExtents(ipc.ExtentOptions{Area: p.areaSize(n), Dir: p.dir.Path(), File: p.file})
 	if err != nil {
 		return fmt.Errorf("supervisor: result file: %w", err)
 	}
@@ -57,6 +57,7 @@ func (p *core) share() (err error) {
 
 // release gives back what the children shared.
 func (p *core) release() {
+	p.trace.close(p)
 	if p.o.Pin.mode == pinAuto || p.o.Pin.mode == pinCores {
 		cores.give(p.masks)
 	}

@@ -149,6 +149,7 @@ func (p *core) enlist(w *worker) error {
 	w.leaving = leaving
 	_ = p.board.Starting(index, w.pid, w.incarnation-1) // for onlookers only
 	p.mu.Unlock()
+	p.trace.started(w)
 	go w.serve()
 	if w.relay != nil {
 		w.relay.start()
@@ -174,7 +175,7 @@ func (w *worker) configure() error {
 		Magic: wire.Magic, Version: wire.Version, Build: child.Build(), Pool: p.o.Name,
 		Name:   childName(p.o.Name, w.index),
 		Worker: w.index, Incarnation: w.incarnation, ParentPID: os.Getpid(), ParentName: child.Self().Name, Identity: append(slices.Clone(child.Self().Identity), w.index+1), Writer: w.writer, Extent: w.extent, CPUs: w.cpus,
-		Board: p.boardPath, RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
+		Board: p.boardPath, Traced: p.traced(), RunDir: p.dir.Path(), MemoryLimit: p.o.MemoryLimit,
 	}
 	c.LogLevel, c.Logs = logLevel(p.o.Logger)
 	if p.ledger != nil {

@@ -28,6 +28,7 @@ func (p *core) submit(j *job) error {
 	j.number = p.stats.Jobs
 	p.live[j] = struct{}{}
 	p.list(j)
+	p.trace.submitted(j)
 	p.mu.Unlock()
 	p.deal()
 	return nil

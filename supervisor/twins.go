@@ -54,6 +54,7 @@ type twin struct {
 	abandoned bool              // its task was given up: what it still does is ignored
 	recorder  *ipc.ResultWriter // nil without a ResultsFile, and at the end
 	extent    ipc.ExtentRef     // where it writes
+	slice     taskSlice         // of a trace: tasks that are told together
 }
 
 // shortTask is the run time below which results are handed on together.
@@ -259,10 +260,13 @@ func (ts *twins) share(t *twin, j *job) int {
 // meanwhile. Results of short tasks are handed on together.
 func (ts *twins) chunk(t *twin, j *job, lo, n int, together bool) bool {
 	t.from, t.hi = lo, lo+n
+	ts.took(t, j)
 	for i := lo; i < lo+n; i++ {
 		if j.stop.Load() {
+			ts.ends(t, false, true)
 			break
 		}
+		ts.begins(t, j, i)
 		var err error
 		if j.timeout > 0 {
 			err = ts.timed(t, j, i)
@@ -272,6 +276,7 @@ func (ts *twins) chunk(t *twin, j *job, lo, n int, together bool) bool {
 		if t.isAbandoned() {
 			return false
 		}
+		ts.ends(t, err != nil, i == lo+n-1)
 		if err == nil && together && i < lo+n-1 {
 			continue
 		}

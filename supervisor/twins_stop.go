@@ -17,6 +17,7 @@ func (ts *twins) exited(t *twin, j *job, i int) {
 	if t.isAbandoned() {
 		return
 	}
+	ts.ends(t, true, true)
 	ts.count(t, i-t.from, 0)
 	j.settle(t.from, i-t.from)
 	ts.p.mu.Lock()
@@ -47,8 +48,10 @@ func (ts *twins) abandon(t *twin, j *job, i int, cause error) {
 	}
 	t.abandoned = true
 	ts.endRecords(t)
+	ts.tellSlice(t, true, true, cause.Error())
 	from, hi := t.from, t.hi
 	t.mu.Unlock()
+	ts.p.trace.mark(t.index, os.Getpid(), "left to itself", `,"task":`, int64(i))
 	ts.replace(t)
 	// What it had done before counts, and what it had not begun is dealt again.
 	ts.count(t, i-from, 0)
@@ -124,6 +127,7 @@ func (ts *twins) failed(t *twin, j *job, i int, err error) {
 		p.giveBack(j, i, i+1)
 		ts.cond.Broadcast()
 		p.mu.Unlock()
+		p.trace.retry(t.index, os.Getpid(), j, i)
 		return
 	}
 	if tries := j.tries(i); len(tries) > 1 {

@@ -35,6 +35,7 @@ type worker struct {
 	config      []byte        // frame that was too large to be sent before the start
 	finishing   []*chunk      // scratch of its own goroutine
 	broke       error         // of its own goroutine: what it was killed for sending
+	lane        workerLane    // of a trace
 
 	// Guarded by core.mu.
 	state     workerState
@@ -80,14 +81,18 @@ func (w *worker) send(batch []*chunk) {
 	}
 	var bad []unsent
 	w.wmu.Lock()
+	begun, tasks := w.core.trace.now(), 0
 	// All are encoded before the write, which may last as long as the worker's
 	// task: who ends a job waits for the mutex of each of its chunks.
 	for _, c := range batch {
+		tasks += c.size
 		if u := w.encode(c); u != nil {
 			bad = append(bad, *u)
 		}
 	}
+	n := len(w.frames)
 	w.write()
+	w.core.trace.sent(w, begun, len(batch), tasks, n)
 	w.wmu.Unlock()
 	w.core.failUnsent(bad)
 }
@@ -119,7 +124,7 @@ func (w *worker) write() {
 func (w *worker) encode(c *chunk) (bad *unsent) {
 	defer c.mu.Unlock()
 	j, p := c.job, w.core
-	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout), Recorded: p.ledger != nil, Job: uint32(j.number), First: uint64(c.lo)}
+	head := wire.Chunk{Slot: c.slot, Entry: w.define(j.entry), Count: uint32(c.size), Timeout: uint64(j.timeout), Recorded: p.ledger != nil, Job: uint32(j.number), First: uint64(c.lo), Sent: uint64(p.trace.now())}
 	start := len(w.frames)
 	var mark int
 	w.frames, mark = ipc.BeginFrame(w.frames)
@@ -223,6 +228,7 @@ func (w *worker) define(name string) uint32 {
 	}
 	n := uint32(len(w.known))
 	w.known[name] = n
+	w.name(name)
 	w.frames = ipc.AppendFrame(w.frames, wire.AppendDefine(nil, n, name))
 	return n
 }

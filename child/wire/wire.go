@@ -133,6 +133,7 @@ type Config struct {
 	Results     *Results // nil where results are not kept in a file
 	Initializer *Invocation
 	Exit        *Invocation
+	Traced      int  // how many rings of a trace lie in the area, one a worker; 0 if there is no trace
 	Logs        bool // the supervisor has a logger, which takes LogLevel and above
 	LogLevel    int  // a slog.Level
 	ParentName  string

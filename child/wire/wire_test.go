@@ -14,7 +14,7 @@ import (
 
 func TestChunkHead(t *testing.T) {
 	t.Parallel()
-	want := Chunk{Slot: 1, Entry: 1 << 31, Count: MaxChunk, Timeout: 1 << 63, Extent: 7, Length: 42}
+	want := Chunk{Slot: 1, Entry: 1 << 31, Count: MaxChunk, Timeout: 1 << 63, Extent: 7, Length: 42, Job: 3, First: 1 << 62, Sent: 9}
 	body := append(AppendChunk(nil, want), "args"...)
 	got, rest, err := ParseChunk(body)
 	if err != nil || got != want || string(rest) != "args" {

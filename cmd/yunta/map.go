@@ -162,6 +162,7 @@ func (o *mapOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.run.results, "results", "", "keep what becomes of each job in this file, see yunta results")
 	f.StringVar(&o.outputs, "outputs", "", "keep outputs in a tree of folders, or a .csv, .tsv or .json file, and print none")
 	f.StringVar(&o.logPath, "joblog", "", "write a line for each job into this file")
+	f.StringVar(&o.run.trace, "trace", "", "write a timeline into this file, for https://ui.perfetto.dev")
 	f.BoolVar(&o.goOn, "resume", false, "go on with --results FILE or --joblog FILE: run only what is not done")
 	f.BoolVar(&o.again, "resume-failed", false, "go on with --joblog FILE: run only what has not succeeded")
 	f.BoolVar(&o.retry, "retry-failed", false, "run only what has failed by --joblog FILE")

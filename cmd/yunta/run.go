@@ -45,6 +45,7 @@ type jobRun struct {
 	printer printer
 	order   *order // nil without -k
 	summary summary
+	trace   *traceFile // nil without --trace
 	counter halt.Counter
 	last    *finished // that made the run halt
 	times   []time.Duration
@@ -93,6 +94,9 @@ func newJobRun(cmd *cobra.Command, name string, o runOptions) (*jobRun, error) {
 		// Which job is begun next depends on how others end: none is handed to a worker before its time.
 		r.gate = newGate(o.gate, slots, r.control)
 	}
+	if r.trace, err = createTrace(o.trace); err != nil {
+		return nil, errors.Join(err, r.spill.Close())
+	}
 	r.brake.listen()
 	return r, nil
 }
@@ -129,6 +133,9 @@ func (r *jobRun) close() {
 		_ = r.pool.Wait(context.Background())
 	}
 	r.brake.quit()
+	if said := r.trace.close(); said != "" && !r.o.quiet {
+		r.say("%s", said)
+	}
 	_ = r.spill.Close() // once more does nothing
 }
 
@@ -174,7 +181,7 @@ func (r *jobRun) run(ctx context.Context, p *plan) error {
 	}
 	pool, err := supervisor.NewPool(ctx, supervisor.PoolOptions{
 		Name: "map", Processes: r.o.slots, OnDemand: true, Pin: r.o.pin, Retries: s.Retries, Stderr: r.bar,
-		Initializer: mapBegin.Bind(s), ResultsFile: r.o.results, Resume: r.o.resume,
+		Initializer: mapBegin.Bind(s), ResultsFile: r.o.results, Resume: r.o.resume, Trace: r.trace.writer(),
 	})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type runOptions struct {
 	settings jobs.Settings
 	plain    bool // jobs are argument vectors and nothing else
 	results  string
+	trace    string // a file
 	resume   bool
 	keep     bool
 	verbose  bool // print each command before its output
