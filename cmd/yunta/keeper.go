@@ -131,7 +131,7 @@ func (k *keeper) name(f *finished, p *printer) error {
 	}
 	err = errors.Join(p.pieces(out, f, f.result.Stdout, ".out"), out.Close())
 	if err == nil {
-		_, p.err = io.WriteString(p.stdout, out.Name()+"\n")
+		_, p.err = io.WriteString(p.stdout, f.tag+out.Name()+"\n")
 		err = p.pieces(p.stderr, f, f.result.Stderr, ".err")
 	}
 	return err

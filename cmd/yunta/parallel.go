@@ -188,6 +188,9 @@ func runParallel(cmd *cobra.Command, args []string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w (see '%s --help')", err, cmd.CommandPath())
+	case o.number:
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), parallelVersion)
+		return err
 	case o.help:
 		return cmd.Help()
 	case o.version:

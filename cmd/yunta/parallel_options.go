@@ -42,6 +42,7 @@ type parallelOptions struct {
 	shebang            bool
 	shellQuote         int
 	help, version      bool
+	number             bool // --minversion
 	plain              bool // --plain: no options from the environment
 }
 
@@ -94,6 +95,7 @@ func (o *parallelOptions) inputSet(add adder, flag flager, text texter) {
 	text("arg-sep argsep", &o.marks.values)
 	text("arg-file-sep argfilesep", &o.marks.files)
 	flag("shebang hashbang", &o.shebang)
+	flag("skip-first-line", &o.in.skipFirst)
 	add(getopt.Value, "trim", func(v string) error {
 		switch v {
 		case "n", "l", "r", "lr", "rl":
@@ -127,7 +129,7 @@ func (o *parallelOptions) inputSet(add adder, flag flager, text texter) {
 		o.pipe.lines = o.most
 		return err
 	})
-	add(getopt.Optional, "max-lines l", func(v string) error {
+	add(getopt.OptionalNumber, "max-lines l", func(v string) error {
 		if v == "" {
 			v = "1"
 		}
@@ -228,8 +230,8 @@ func (o *parallelOptions) runSet(add adder, flag flager, text texter) {
 			}
 			return err
 		}
-		if o.run.settings.Timeout, err = parseSpan(v); err == nil && o.run.settings.Timeout <= 0 {
-			err = errors.New("must be above 0")
+		if o.run.settings.Timeout, err = parseSpan(v); err == nil && o.run.settings.Timeout < 0 {
+			err = errors.New("must not be negative")
 		}
 		return err
 	})
@@ -259,6 +261,7 @@ func (o *parallelOptions) runSet(add adder, flag flager, text texter) {
 		if err == nil && n > parallelVersion {
 			err = fmt.Errorf("this does what GNU parallel %d does", parallelVersion)
 		}
+		o.number = true
 		return err
 	})
 }
@@ -276,7 +279,7 @@ func (o *parallelOptions) outputSet(add adder, flag flager, text texter) {
 	add(getopt.Flag, "line-buffer lb linebuffer", way(jobs.Lines))
 	add(getopt.Flag, "tty", way(jobs.Terminal))
 	flag("tag", &o.tag)
-	add(getopt.Value, "tagstring", func(v string) error { o.tag, o.tagString = true, v; return nil })
+	add(getopt.Value, "tagstring", func(v string) error { o.tag, o.tagString = v != "", v; return nil })
 	flag("verbose v", &o.run.verbose)
 	flag("t", &o.run.announce)
 	text("results res", &o.results)

@@ -78,7 +78,6 @@ var refused = []struct {
 	{"tollef", getopt.Flag, "put ::: before the values"},
 	{"block-timeout blocktimeout bt", getopt.Value, "blocks are full, or the last"},
 	{"line-number", getopt.Flag, "use {#}"},
-	{"skip-first-line", getopt.Flag, "use --header :"},
 	{"max-line-length-allowed", getopt.Flag, "use getconf ARG_MAX"},
 	{"show-limits", getopt.Flag, "use getconf ARG_MAX"},
 	{"number-of-cpus", getopt.Flag, "use nproc"},

@@ -116,7 +116,11 @@ func (o *inputOptions) open(stdin io.Reader) (*input.Combined, error) {
 	}
 	for _, a := range o.args {
 		if !a.files {
-			add(o.filter(&input.Given{Values: a.words}), a.linked)
+			words := a.words
+			if o.skipFirst && len(groups) == 0 {
+				words = words[min(1, len(words)):]
+			}
+			add(o.filter(&input.Given{Values: words}), a.linked)
 			continue
 		}
 		for i, name := range a.words {
@@ -153,7 +157,7 @@ func (o *inputOptions) filter(s input.Source) input.Source {
 // count is how many rows there are, when that can be told without reading anything; 0 if not.
 func (o *inputOptions) count() int {
 	n := 1
-	if len(o.files) > 0 || len(o.args) == 0 || o.link || o.notBlank || o.lasting {
+	if len(o.files) > 0 || len(o.args) == 0 || o.link || o.notBlank || o.lasting || o.skipFirst {
 		return 0
 	}
 	for _, a := range o.args {

@@ -13,9 +13,10 @@ type Kind int
 
 // The kinds.
 const (
-	Flag     Kind = iota // nothing
-	Value                // a value
-	Optional             // a value in the same word, or none
+	Flag           Kind = iota // nothing
+	Value                      // a value
+	Optional                   // a value, or none when the next word begins as an option does
+	OptionalNumber             // a number, or none when the next word is not one
 )
 
 // An Option is what may be given under several names, which are without dashes; those of one letter are short.
@@ -83,8 +84,21 @@ func (s *Set) long(args []string) ([]string, error) {
 			return nil, fmt.Errorf("option --%s needs a value", name)
 		}
 		value, args = args[0], args[1:]
+	case !given:
+		value, args = o.optional(args)
 	}
 	return args, wrap("--"+name, o.Set(value))
+}
+
+// optional takes the value of an option that may have one from the next word.
+func (o *Option) optional(args []string) (value string, rest []string) {
+	if len(args) == 0 || o.Kind == Flag || strings.HasPrefix(args[0], "-") || args[0] == "" {
+		return "", args
+	}
+	if o.Kind == OptionalNumber && strings.Trim(args[0], "0123456789") != "" {
+		return "", args
+	}
+	return args[0], args[1:]
 }
 
 // find returns the option of a long name, or of the only one that begins so.
@@ -133,6 +147,8 @@ func (s *Set) short(args []string) ([]string, error) {
 				return nil, fmt.Errorf("option -%s needs a value", name)
 			}
 			value, args = args[0], args[1:]
+		default:
+			value, args = o.optional(args)
 		}
 		if err := wrap("-"+name, o.Set(value)); err != nil {
 			return nil, err

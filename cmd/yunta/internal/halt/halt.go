@@ -28,7 +28,7 @@ type Rule struct {
 // Never reports whether the rule halts nothing.
 func (r Rule) Never() bool { return r.Count == 0 && r.Percent == 0 }
 
-// Parse reads never, now|soon,fail|success|done=N|N%, and GNU parallel's older forms: 0, 1, 2, N% and their negatives for success.
+// Parse reads never, now|soon,fail|success|done=N|N%, and GNU parallel's older forms: 0, 1, 2, -1, -2 and N%.
 func Parse(s string) (Rule, error) {
 	switch s {
 	case "never", "0":
@@ -45,10 +45,6 @@ func Parse(s string) (Rule, error) {
 	var r Rule
 	when, what, ok := strings.Cut(s, ",")
 	if !ok {
-		r.Event = Fail
-		if strings.HasPrefix(s, "-") {
-			r.Event, s = Success, s[1:]
-		}
 		if p, found := strings.CutSuffix(s, "%"); found {
 			return r, r.amount(p + "%")
 		}
@@ -73,7 +69,7 @@ func Parse(s string) (Rule, error) {
 		return r, fmt.Errorf("%q is none of fail, success, done", name)
 	}
 	if !counted {
-		amount = "1"
+		return r, fmt.Errorf("%q does not say how many: %s=1", what, name)
 	}
 	return r, r.amount(amount)
 }

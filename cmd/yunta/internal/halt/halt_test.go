@@ -6,14 +6,14 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Rule{
 		"never": {}, "0": {}, "1": {Count: 1}, "2": {Now: true, Count: 1}, "-1": {Event: Success, Count: 1}, "10%": {Percent: 10},
-		"-10%": {Event: Success, Percent: 10}, "now,fail=1": {Now: true, Count: 1}, "soon,success=3": {Event: Success, Count: 3},
-		"now,done=25%": {Now: true, Event: Done, Percent: 25}, "soon,fail": {Count: 1},
+		"now,fail=1": {Now: true, Count: 1}, "soon,success=3": {Event: Success, Count: 3},
+		"now,done=25%": {Now: true, Event: Done, Percent: 25},
 	} {
 		if got, err := Parse(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "later,fail=1", "now,fails=1", "now,fail=0", "now,fail=-1", "now,fail=0%", "now,fail=101%", "now,fail=x", "3", "x%"} {
+	for _, text := range []string{"", "later,fail=1", "now,fails=1", "now,fail=0", "now,fail=-1", "now,fail=0%", "now,fail=101%", "now,fail=x", "now,fail", "-10%", "3", "x%"} {
 		if r, err := Parse(text); err == nil {
 			t.Errorf("%q: %+v", text, r)
 		}

@@ -34,21 +34,25 @@ func (e Entry) line() string {
 		e.Sent, e.Received, e.Exit, e.Signal, Escape(e.Command))
 }
 
-// Escape keeps a command on its line and in its field.
+// Escape keeps a command on its line, as GNU parallel does: a NUL, which no command has, stands for a new line.
 func Escape(s string) string { return escaper.Replace(s) }
 
 // Unescape undoes it.
 func Unescape(s string) string { return unescaper.Replace(s) }
 
-var unescaper = strings.NewReplacer(`\0A`, "\n", `\09`, "\t")
+var unescaper = strings.NewReplacer("\x00", "\n")
 
-var escaper = strings.NewReplacer("\n", `\0A`, "\t", `\09`, "\x00", `\00`)
+var escaper = strings.NewReplacer("\n", "\x00")
 
 // A Log is a log that is being written.
 type Log struct{ f *os.File }
 
-// Create begins a log, or goes on with one. Each line is written at once, so that a log outlives whatever dies.
+// Create begins a log, or goes on with one; "-" is standard output. Each line is written at once, so that a log outlives whatever dies.
 func Create(path string, goOn bool) (*Log, error) {
+	if path == "-" {
+		_, err := io.WriteString(os.Stdout, Header+"\n")
+		return &Log{os.Stdout}, err
+	}
 	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if !goOn {
 		flags |= os.O_TRUNC

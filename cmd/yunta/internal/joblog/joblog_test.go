@@ -32,7 +32,7 @@ func TestLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Header + "\n1\t:\t1700000000.123\t     1.500\t3\t4\t0\t0\techo 'a b'\n2\t:\t1700000001.000\t     0.000\t0\t0\t137\t9\tx\\09y\\0Az\n"
+	want := Header + "\n1\t:\t1700000000.123\t     1.500\t3\t4\t0\t0\techo 'a b'\n2\t:\t1700000001.000\t     0.000\t0\t0\t137\t9\tx\ty\x00z\n"
 	if string(b) != want {
 		t.Errorf("got\n%swant\n%s", b, want)
 	}
