@@ -46,54 +46,57 @@ func newMapCommand() *cobra.Command {
 const mapHelp = `Runs COMMAND once for each value, as many at a time as there are usable cores. The values are the
 lines of standard input (an empty line is an empty value), of the FILEs behind "::::" (- is standard
 input), or what stands behind ":::". A value is one argument, as it is, whatever is in it: no shell
-reads it. Several sources give all combinations of their values; ":::+" and "::::+" link a source to the
-one before: values are taken from both in step, until one ends. --link links all, and begins again with
-those that end early. --colsep cuts values into columns, and --header : names columns by the first line.
+reads it. Several sources give all combinations of their values; ":::+" and "::::+" link a source to
+the one before: values are taken from both in step, until one ends. --link links all, and begins
+again with those that end early. --colsep cuts values into columns, and --header : names columns by
+the first line.
 
-In COMMAND and its arguments stand for a value: {}, {.} without its extension, {/} its last part, {//}
-its folder, {/.} the last part without extension; {1}, {2.}, {-1/} that of the first, second, last source or
-column; {name}, {name/.} a named column; {#} is the number of the job and {%%} that of its slot. With no {}
-of any kind the values stand behind. -n N puts N values into each job, -X as many as a command may
-have, shared out evenly at the end of the input, -m the same without repeating; an argument with {} stands there once for each value.
+In COMMAND and its arguments stand for a value: {}, {.} without its extension, {/} its last part,
+{//} its folder, {/.} the last part without extension; {1}, {2.}, {-1/} that of the first, second,
+last source or column; {name}, {name/.} a named column; {#} is the number of the job and {%%} that
+of its slot. With no {} of any kind the values stand behind. -n N puts N values into each job,
+-X (or -m) as many as a command may have, shared out evenly at the end of the input; an argument
+with {} stands there once for each value.
 
 With --sh the words are a line for a shell, in which values are quoted: {} must not stand within
 quotes of your own. What --dry-run prints can be pasted into a shell.
 
 A job's input is /dev/null, or with --pipe a block of standard input: whole records, which end with
---recend or begin with --recstart, about --block bytes or -N records of them. --pipepart FILE is the same for a
-file, faster; --round-robin gives all blocks to as many jobs as there are slots, and --tee all of the input to each job.
+--recend or begin with --recstart, about --block bytes or -N records of them. --pipepart FILE is the
+same for a file, faster; --round-robin gives all blocks to as many jobs as there are slots, and
+--tee all of the input to each job.
 
-What a job prints is printed when it ends, all at once: its output to
-standard output, its errors to standard error, in the order in which jobs end, or with -k in that
-of the values. --line-buffer passes whole lines on as they come, -u everything. What the jobs print waits in files below
-$TMPDIR (or /tmp), so that it may be of any
-length. A job that fails is tried again --retries times, after a pause of --backoff that doubles, and only what
-the last try has printed is printed. The output of a job that was killed or timed out is printed, too, and a line on standard
-error says so.
+What a job prints is printed when it ends, all at once: its output to standard output, its errors to
+standard error, in the order in which jobs end, or with -k in that of the values. --line-buffer
+passes whole lines on as they come, -u everything. What the jobs print waits in files below $TMPDIR
+(or /tmp), so that it may be of any length. A job that fails is tried again --retries times, after a
+pause of --backoff that doubles, and only what the last try has printed is printed. The output of a
+job that was killed or timed out is printed, too, and a line on standard error says so.
 
-Jobs are started by a pool of workers. With --pin auto each worker and what it runs has a core of its
-own if there is a worker for each usable core; commands that use several cores want --pin none.
+Jobs are started by a pool of workers. With --pin auto each worker and what it runs has a core of
+its own if there is a worker for each usable core; commands that use several cores want --pin none.
 
 When a job times out it gets SIGTERM, with all it has started, and SIGKILL after the grace. A first
-Ctrl-C begins no more jobs and lets running ones finish, a second one stops them as a timeout
-does, a third one kills them. --halt ends a run by itself: now or soon, then fail, success or done
-with a number of jobs or a percentage. When this command is killed itself, so are its jobs. On Linux that reaches
-whatever a job has started; elsewhere, what has not left the job's process group. What a job
+Ctrl-C begins no more jobs and lets running ones finish, a second one stops them as a timeout does,
+a third one kills them. --halt ends a run by itself: now or soon, then fail, success or done with a
+number of jobs or a percentage. When this command is killed itself, so are its jobs. On Linux that
+reaches whatever a job has started; elsewhere, what has not left the job's process group. What a job
 that ended by itself has left running is not waited for, and what it prints from then on is lost. In
 a session of its own (setsid) it is left alone; otherwise it goes at the end at the latest.
 
-With --results each job's command, exit status, times and output (of each stream the first %d MiB) are
-in that file as soon as it has ended, whatever dies then. With --resume a job whose very command has
-succeeded before is not run again, and its output not printed again; values may have been
-added, removed or moved meanwhile. "yunta results FILE" shows what is in it. --joblog writes a line for
-each job in GNU parallel's columns, the exit value of a job that a signal ended being 128 and its number; --resume goes by the commands in
-it, too: what has ended is not run again, with --resume-failed what has succeeded. --retry-failed runs only what has failed. --outputs DIR
-keeps outputs in folders named after the values, in place of printing them.
+With --results each job's command, exit status, times and output (of each stream the first %d MiB)
+are in that file as soon as it has ended, whatever dies then. With --resume a job whose very command
+has succeeded before is not run again, and its output not printed again; values may have been added,
+removed or moved meanwhile. "yunta results FILE" shows what is in it. --joblog writes a line for
+each job in GNU parallel's columns, the exit value of a job that a signal ended being 128 and its
+number; --resume goes by the commands in it, too: what has ended is not run again, with
+--resume-failed what has succeeded. --retry-failed runs only what has failed. --outputs DIR keeps
+outputs in folders named after the values, in place of printing them.
 
 Exit status: 0 all jobs succeeded; 1 some failed, or the values could not be read; 2 bad command
-line; with --halt that of the job which ended the run, or 1 if that was to be several; 126 or 127 COMMAND cannot
-be run or was not found, and nothing was begun; 128 and the signal's
-number when a signal ended it (130 for Ctrl-C, 141 when the reader of its output has gone away).`
+line; with --halt that of the job which ended the run, or 1 if that was to be several; 126 or 127
+COMMAND cannot be run or was not found, and nothing was begun; 128 and the signal's number when a
+signal ended it (130 for Ctrl-C, 141 when the reader of its output has gone away).`
 
 const mapExamples = `  ls *.flac | yunta map -- flac -d
   find . -name '*.log' -print0 | yunta map -0 -- gzip -9
@@ -177,7 +180,7 @@ func (o *mapOptions) flags(cmd *cobra.Command) {
 	f.IntVarP(&o.each, "max-lines", "L", 0, "the same as -n")
 	f.IntVarP(&o.each, "max-replace-args", "N", 0, "the same as -n; with --pipe so many records")
 	f.BoolVarP(&o.around, "xargs-context", "X", false, "put as many values into each job as fit, shared out at the end")
-	f.BoolVarP(&o.join, "xargs", "m", false, "put as many values into each job as fit")
+	f.BoolVarP(&o.join, "xargs", "m", false, "the same as -X")
 	f.StringVar(&o.sh, "sh", "", "give the command to a shell (--sh=SHELL; default /bin/sh), values quoted")
 	f.Lookup("sh").NoOptDefVal = "/bin/sh"
 	f.BoolVar(&o.lines, "line-buffer", false, "pass on whole lines as they come")

@@ -44,7 +44,7 @@ func (o *mapOptions) checkSlots() error {
 		return usagef("--jobs %w", err)
 	}
 	if !ok {
-		if n, err = slotsOfFile(o.slots); err != nil {
+		if _, err = slotsOfFile(o.slots); err != nil {
 			return usagef("--jobs %s is neither a number of jobs nor a file with one: %w", o.slots, err)
 		}
 		o.run.gate.file, n = o.slots, maxJobs

@@ -50,13 +50,12 @@ Without a command each value is one.
 Different from GNU parallel, on purpose: what jobs have printed that a timeout, --halt, or a signal
 has ended is printed, and a line says so; the log (--joblog) has 128 and the signal's number as the
 exit value of a job that a signal ended, besides the signal; --resume goes by the commands
-in the log if they are this run's, and by their numbers only if they are not; --results keeps names
-that are no file names readable in the same way, but nothing is read from or written to HOME.
-When this command is killed by whatever signal, all jobs end.
+in the log if they are this run's, and by their numbers only if they are not; nothing is read from
+or written to HOME. When this command is killed by whatever signal, all jobs end.
 
 Exit status: 0 all jobs succeeded; 1 to 100 so many failed; 101 more; 255 another error, or ended by
 SIGTERM or SIGINT. With --halt: that of the job which ended the run, when one was to; else how many
-failed, or with %% the percentage.
+failed, or with % the percentage.
 
 Signals: SIGHUP begins no more jobs; SIGTERM and SIGINT stop those that run (--termseq), once more
 kills them.
@@ -69,7 +68,7 @@ Options: -0 -d -a -C --colsep --header --link -r --trim -E --shuf --arg-sep --ar
   --pipe --pipepart --block --recstart --recend --regexp --rrs --round-robin --cat --fifo --tee
   -J --plain --shebang --version --help
   {= EXPRESSION =} takes s///, tr///, uc, lc, ucfirst, lcfirst, length, seq(), slot(), uq(), and
-  $_ = of these, numbers and texts with + - * / %% and the dot. --memfree does not kill jobs.
+  $_ = of these, numbers and texts with + - * / % and the dot. --memfree does not kill jobs.
   --bar, --eta and --progress are one bar, on a terminal.
 
 Not supported, and refused by name:

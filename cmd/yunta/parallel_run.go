@@ -75,7 +75,7 @@ func (o *parallelOptions) settle() error {
 	if o.slots != "" {
 		n, isNumber, err = parseSlots(o.slots)
 		if err == nil && !isNumber {
-			if n, err = slotsOfFile(o.slots); err != nil {
+			if _, err = slotsOfFile(o.slots); err != nil {
 				return fmt.Errorf("--jobs %s: neither a number of jobs nor a file with one: %w", o.slots, err)
 			}
 			o.run.gate.file, n = o.slots, maxJobs

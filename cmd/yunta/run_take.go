@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -237,6 +236,3 @@ func withheld() (env []string) {
 	}
 	return env
 }
-
-// inSpill is the path of a file of the spill folder.
-func (p *printer) inSpill(name string) string { return filepath.Join(p.dir, name) }

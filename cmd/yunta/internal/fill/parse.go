@@ -36,7 +36,6 @@ type piece struct {
 	// which values: 0 all, n the n-th, -n the n-th from the end
 	position int
 	fixed    bool // the same for all values: {#}
-	raw      bool // not to be quoted, whatever it gives
 }
 
 // op makes a text of a value.

@@ -44,7 +44,8 @@ func TestParse(t *testing.T) {
 		s := NewSet([]Option{
 			{[]string{"keep-order", "k"}, Flag, set("k")},
 			{[]string{"jobs", "j"}, Value, set("j=")},
-			{[]string{"l"}, OptionalNumber, set("l=")}, {[]string{"i"}, Optional, set("i=")},
+			{[]string{"l"}, OptionalNumber, set("l=")},
+			{[]string{"i"}, Optional, set("i=")},
 			{[]string{"tag"}, Flag, set("tag")},
 			{[]string{"tagstring"}, Value, set("tagstring=")},
 			{[]string{"bad"}, Flag, func(string) error { return errors.New("refused") }},

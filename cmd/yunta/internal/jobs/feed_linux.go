@@ -11,6 +11,9 @@ import (
 
 // Kernel versions: pipe2 2.6.27, F_SETPIPE_SZ 2.6.35, sendfile(2) to a pipe 2.6.33.
 
+// pipeSize is the wished capacity of a pipe to a job, in bytes: fewer wake-ups of both sides.
+const pipeSize = 1 << 20
+
 func pipe2(p *[2]int) error { return unix.Pipe2(p[:], unix.O_CLOEXEC) }
 
 func growPipe(fd int) { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize) }

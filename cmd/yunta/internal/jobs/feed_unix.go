@@ -20,9 +20,6 @@ type feed struct {
 	ended chan struct{}
 }
 
-// pipeSize is the wished capacity of a pipe to a job, in bytes: fewer wake-ups of both sides.
-const pipeSize = 1 << 20
-
 // open prepares a job's input, which may block when it is a named pipe.
 func (in Input) open() (*feed, error) {
 	f := &feed{in: in}

@@ -44,6 +44,7 @@ const (
 
 // A Spec is a job with what belongs to it alone.
 type Spec struct {
+	//lint:ignore U1000 the codec reads its tag
 	_msgpack struct{} `msgpack:",as_array"`
 
 	Argv  []string // or one command line, see Settings.Shell. SlotMark in it stands for the number of the worker, from 1
@@ -57,6 +58,7 @@ type Spec struct {
 
 // Input is what a job finds on its standard input. The zero value is /dev/null.
 type Input struct {
+	//lint:ignore U1000 the codec reads its tag
 	_msgpack struct{} `msgpack:",as_array"`
 
 	File string // path
