@@ -48,7 +48,7 @@ type parallelOptions struct {
 
 func newParallelOptions() *parallelOptions {
 	o := &parallelOptions{marks: sourceMarks{":::", "::::"}, rename: map[string]string{}, own: map[string]string{}}
-	o.in.separator = "\n"
+	o.in.separator, o.in.orBlank = "\n", true
 	o.pipe.block = 1 << 20
 	o.pipe.marks.End = "\n"
 	o.run.settings.Steps, _ = parseTermSequence("TERM,200,TERM,100,TERM,50,KILL,25")

@@ -14,7 +14,6 @@ import (
 	"yunta/cmd/yunta/internal/joblog"
 	"yunta/cmd/yunta/internal/jobs"
 	"yunta/cmd/yunta/internal/quote"
-	"yunta/supervisor"
 )
 
 // start checks what the options ask for together, and does it.
@@ -83,7 +82,7 @@ func (o *parallelOptions) settle() error {
 			n = allAtOnce
 		}
 	} else {
-		n = supervisor.CPUCount()
+		n = defaultSlots()
 	}
 	if err != nil {
 		return fmt.Errorf("--jobs: %w", err)

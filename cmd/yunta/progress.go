@@ -76,12 +76,12 @@ func (r *reporter) line(done, total int64, elapsed time.Duration) {
 		fmt.Fprintf(r.out, "%s\n", b)
 		return
 	}
-	of := ""
+	of, more := "", ""
 	if total > 0 {
 		of = fmt.Sprintf(" of %d", total)
 	}
 	if left > 0 {
-		of += fmt.Sprintf(", %s left", left.Round(time.Second))
+		more = fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	fmt.Fprintf(r.out, "%s: %d%s jobs done in %s\n", r.o.name, done, of, rounded(elapsed))
+	fmt.Fprintf(r.out, "%s: %d%s jobs done in %s%s\n", r.o.name, done, of, rounded(elapsed), more)
 }

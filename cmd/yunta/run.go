@@ -92,7 +92,7 @@ func newJobRun(cmd *cobra.Command, name string, o runOptions) (*jobRun, error) {
 	}
 	if o.gate.wanted() || !o.halt.Never() || o.percent > 0 {
 		// Which job is begun next depends on how others end: none is handed to a worker before its time.
-		r.gate = newGate(o.gate, slots, r.control)
+		r.gate = newGate(o.gate, slots)
 	}
 	if r.trace, err = createTrace(o.trace); err != nil {
 		return nil, errors.Join(err, r.spill.Close())

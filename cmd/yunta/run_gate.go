@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"yunta/cmd/yunta/internal/input"
-	"yunta/cmd/yunta/internal/jobs"
 	"yunta/cmd/yunta/internal/machine"
 	"yunta/supervisor"
 )
@@ -36,9 +35,8 @@ const (
 
 // A gate lets jobs in, one by one, as there is room for them.
 type gate struct {
-	o       gateOptions
-	control *jobs.Control
-	left    chan struct{} // somebody has
+	o    gateOptions
+	left chan struct{} // somebody has
 
 	mu      sync.Mutex
 	inside  int
@@ -47,8 +45,8 @@ type gate struct {
 	checked time.Time // when the file was read
 }
 
-func newGate(o gateOptions, slots int, control *jobs.Control) *gate {
-	return &gate{o: o, slots: slots, control: control, left: make(chan struct{}, 1)}
+func newGate(o gateOptions, slots int) *gate {
+	return &gate{o: o, slots: slots, left: make(chan struct{}, 1)}
 }
 
 // wait blocks until a job may begin.

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 
 func TestMain(m *testing.M) {
 	child.Main()
-	testscript.Main(m, map[string]func(){"yunta": main, "flock": main, "sem": main})
+	testscript.Main(m, map[string]func(){"yunta": main, "flock": main, "sem": main, "parallel": main})
 }
 
 func TestScripts(t *testing.T) {

@@ -66,7 +66,8 @@ type inputOptions struct {
 	last      string // the value that ends the input
 	lasting   bool   // there is such a value
 	shuffle   bool
-	skipFirst bool // line of the first file
+	skipFirst bool // value of the first source
+	orBlank   bool // of several sources one without values has an empty one, as GNU parallel has it
 }
 
 // fromStdin reports whether the values come from there for want of another source.
@@ -84,7 +85,11 @@ func (o *inputOptions) open(stdin io.Reader) (*input.Combined, error) {
 		options.Columns = re
 	}
 	var groups []input.Group
+	several := len(o.files)+len(o.args) > 1
 	add := func(s input.Source, linked bool) {
+		if several && o.orBlank {
+			s = input.OrBlank(s)
+		}
 		if len(groups) > 0 && (linked || o.link) {
 			last := &groups[len(groups)-1]
 			last.Sources = append(last.Sources, s)
@@ -170,6 +175,9 @@ func (o *inputOptions) count() int {
 		}
 		if a.linked {
 			continue // no more than what it is linked to
+		}
+		if o.orBlank && len(o.args) > 1 {
+			values = max(values, 1)
 		}
 		if n *= max(values, 0); n > 1<<40 {
 			return 0

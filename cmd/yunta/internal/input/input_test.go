@@ -80,6 +80,8 @@ func TestFilters(t *testing.T) {
 	}{
 		{"not blank", NotBlank(in()), []string{" a ", "end", "b"}},
 		{"until", Until(in(), "end"), []string{" a ", "", "\t"}},
+		{"never empty", OrBlank(&Given{}), []string{""}},
+		{"not empty", OrBlank(in()), []string{" a ", "", "\t", "end", "b"}},
 		{"trimmed", Trim(in(), true, false), []string{"a ", "", "", "end", "b"}},
 		{"trimmed both", Trim(in(), true, true), []string{"a", "", "", "end", "b"}},
 	} {

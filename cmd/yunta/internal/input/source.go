@@ -150,6 +150,23 @@ func Until(s Source, last string) Source {
 	return filtered{s, func(v string) (string, bool, bool) { return v, true, v == last }}
 }
 
+// OrBlank gives one empty value if a source has none.
+func OrBlank(s Source) Source { return &orBlank{Source: s} }
+
+type orBlank struct {
+	Source
+	begun bool
+}
+
+func (o *orBlank) Next(stop <-chan struct{}) (string, error) {
+	v, err := o.Source.Next(stop)
+	if err == io.EOF && !o.begun {
+		err = nil
+	}
+	o.begun = o.begun || err == nil
+	return v, err
+}
+
 // Trim takes white space off values: at the left, the right, or both.
 func Trim(s Source, left, right bool) Source {
 	const blanks = " \t\r\n\v\f"
