@@ -183,7 +183,7 @@ func (o *mapOptions) flags(cmd *cobra.Command) {
 	f.BoolVarP(&o.join, "xargs", "m", false, "the same as -X")
 	f.StringVar(&o.sh, "sh", "", "give the command to a shell (--sh=SHELL; default /bin/sh), values quoted")
 	f.Lookup("sh").NoOptDefVal = "/bin/sh"
-	f.BoolVar(&o.lines, "line-buffer", false, "pass on whole lines as they come")
+	f.BoolVar(&o.lines, "line-buffer", false, "pass on whole lines as they come; with -k when the job has ended")
 	f.BoolVarP(&o.straight, "ungroup", "u", false, "jobs write where this command does, as they like")
 	f.BoolVar(&o.tty, "tty", false, "a job has the terminal; one at a time unless -j says otherwise")
 	f.StringVar(&o.halt, "halt", "", "end early: never, or now|soon,fail|success|done=N|N%")

@@ -160,6 +160,9 @@ func (o *mapOptions) checkOutput() error {
 	case o.run.results != "" && (o.sh != "" || o.pipe.on || o.pipepart != "" || o.wd != "" || len(o.env) > 0):
 		return usagef("--results knows jobs by their arguments alone: it does not go with --sh, --pipe, --pipepart, --wd or --env; use --joblog and --outputs")
 	}
+	if o.run.keep && o.lines {
+		o.run.settings.Output = jobs.Grouped // lines of a job whose turn is not yet would have to wait anyway
+	}
 	o.run.bar = barOptions{bar: o.bar || o.eta || o.progress.words[o.progress.chosen] == "bar", report: o.progress.value(), name: "yunta map"}
 	return nil
 }

@@ -118,6 +118,9 @@ func (o *parallelOptions) settle() error {
 			return errors.New("--header takes : here, the first line of each source; a number or an expression only with --pipe")
 		}
 	}
+	if o.run.keep && o.run.settings.Output == jobs.Lines {
+		o.run.settings.Output = jobs.Grouped // lines of a job whose turn is not yet would have to wait anyway
+	}
 	if o.run.settings.Output != jobs.Grouped && (o.results != "" || o.files) {
 		return errors.New("--results and --files do not go with --ungroup, --line-buffer or --tty")
 	}
