@@ -50,8 +50,9 @@ type jobRun struct {
 	last    *finished // that made the run halt
 	times   []time.Duration
 
-	mu    sync.Mutex
-	works map[int]*work // jobs that have been taken from the input and have not ended, by index
+	mu      sync.Mutex
+	works   map[int]*work // jobs that have been taken from the input and have not ended, by index
+	noInput error         // why there is no more input, if it has not come to its end
 
 	trouble error           // why no more jobs are begun, if nobody asked for that
 	claimed map[string]bool // files of the spill folder that belong to jobs that wait to be printed
@@ -241,7 +242,12 @@ func (r *jobRun) specs() iter.Seq2[jobs.Spec, error] {
 			case errors.Is(err, input.ErrStopped):
 				return
 			case err != nil:
-				yield(jobs.Spec{}, err)
+				// What runs finishes: it has nothing to do with it.
+				r.mu.Lock()
+				r.noInput = err
+				r.mu.Unlock()
+				r.brake.raise(jobs.Drain)
+				_ = r.pool.Close()
 				return
 			}
 			r.mu.Lock()
@@ -283,6 +289,11 @@ func (r *jobRun) finish() error {
 		}
 	}
 	r.bar.stop()
+	r.mu.Lock()
+	if r.trouble == nil {
+		r.trouble = r.noInput
+	}
+	r.mu.Unlock()
 	err := r.brake.err()
 	switch {
 	case err != nil:
