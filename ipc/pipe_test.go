@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // helper returns a command that runs this test binary in the named part.
@@ -67,8 +68,13 @@ func TestPipe(t *testing.T) {
 		t.Errorf("Read = %d, %v", n, err)
 	}
 	w.Close()
-	if ok, err := r.Readable(); !ok || err != nil {
-		t.Errorf("with the other end closed: Readable = %v, %v", ok, err)
+	for { // a child that is being forked may have the other end a moment longer
+		if ok, err := r.Readable(); err != nil {
+			t.Fatalf("with the other end closed: %v", err)
+		} else if ok {
+			break
+		}
+		time.Sleep(time.Millisecond)
 	}
 	if n, err := r.Read(got); n != 0 || err != io.EOF {
 		t.Errorf("Read = %d, %v; want io.EOF", n, err)

@@ -58,6 +58,17 @@ func checkGone(t *testing.T, mark string) {
 	waitFor(t, "the jobs' processes to be gone", func() bool { return len(marked(t, mark)) == 0 })
 }
 
+// checkNothingLeft is checkGone of a run that has ended: where it finds its
+// jobs' whole trees it has waited for them, elsewhere they were only killed.
+func checkNothingLeft(t *testing.T, mark string) {
+	t.Helper()
+	if !wholeTree {
+		checkGone(t, mark)
+	} else if left := marked(t, mark); len(left) > 0 {
+		t.Errorf("left when it had ended: %v", left)
+	}
+}
+
 func TestMapTimeoutTakesTheTree(t *testing.T) {
 	t.Parallel()
 	mark := newMark(t)
@@ -65,9 +76,7 @@ func TestMapTimeoutTakesTheTree(t *testing.T) {
 	if status := m.wait(t); status != 1 {
 		t.Errorf("status %d, want 1", status)
 	}
-	if left := marked(t, mark); len(left) > 0 {
-		t.Errorf("left when it had ended: %v", left)
-	}
+	checkNothingLeft(t, mark)
 	if got, want := m.stdout.String(), "begun value1\nbegun value2\n"; got != want {
 		t.Errorf("stdout %q, want %q", got, want)
 	}
@@ -117,9 +126,7 @@ func TestMapSignals(t *testing.T) {
 			if status := m.wait(t); status != test.status {
 				t.Errorf("status %d, want %d", status, test.status)
 			}
-			if left := marked(t, mark); len(left) > 0 {
-				t.Errorf("left when it had ended: %v", left)
-			}
+			checkNothingLeft(t, mark)
 			if got := m.stdout.String(); strings.Count(got, "begun") != 2 {
 				t.Errorf("stdout %q, want that of two jobs", got)
 			}
