@@ -105,7 +105,7 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	root.AddCommand(
 		newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(),
 		newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand(), newLockCommand(), newSemCommand(),
-		newSemaphoreCommand(), newKeepCommand(), newTopCommand(),
+		newSemaphoreCommand(), newKeepCommand(), newTopCommand(), newCompareCommand(),
 	)
 	root.SetHelpCommand(newHelpCommand(root))
 	return root

@@ -93,8 +93,8 @@ func (r *Report) rowsOf(w *Workload) []Row {
 				row.values[i] = values
 			}
 		}
-		if len(row.Arms) == 0 {
-			continue
+		if !slices.ContainsFunc(row.Arms, func(c Cell) bool { return c.Lo != 0 || c.Hi != 0 }) {
+			continue // nobody has it, or nothing of it
 		}
 		if len(row.values[0]) > 0 && len(row.values[1]) > 0 {
 			d := Compare(row.values[0], row.values[1], r.noiseOf(w, m.Key))

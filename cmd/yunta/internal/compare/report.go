@@ -121,7 +121,7 @@ type Fault struct {
 	Arm     string  `json:"arm"`
 	Tasks   int     `json:"tasks"`
 	Done    int     `json:"done"`
-	Outcome string  `json:"outcome"` // contained, lost, hung or skipped
+	Outcome string  `json:"outcome"` // contained, leaked (what hangs stays), lost, hung or skipped
 	Detail  string  `json:"detail"`
 	Seconds float64 `json:"seconds"`
 }

@@ -30,7 +30,7 @@ func Num(v float64) string {
 		sign, text = "-", text[1:]
 	}
 	var groups []string
-	for len(text) > 3 && len(text) != 4 {
+	for len(text) > 3 {
 		groups = append([]string{text[len(text)-3:]}, groups...)
 		text = text[:len(text)-3]
 	}
@@ -39,6 +39,15 @@ func Num(v float64) string {
 
 func significant(text string) int {
 	return len(strings.TrimLeft(strings.ReplaceAll(strings.TrimPrefix(text, "-"), ".", ""), "0"))
+}
+
+// Exact prints a number that was chosen, not measured: 64, not 64.0.
+func Exact(v float64) string {
+	text := Num(v)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
 }
 
 // Percent prints a share as a percentage of two significant digits.
@@ -78,7 +87,7 @@ func PText(p float64) string {
 	return fmt.Sprintf("p=%.2f", p)
 }
 
-// Cell prints a summary: the median and the half-width of its interval.
+// String prints a summary: the median and the half-width of its interval.
 func (s Summary) String() string {
 	switch {
 	case s.N == 0:
@@ -120,22 +129,22 @@ func (d Difference) Long(n int) string {
 func Duration(ns float64) string {
 	switch {
 	case ns < 1e3:
-		return Num(ns) + " ns"
+		return Exact(ns) + " ns"
 	case ns < 1e6:
-		return Num(ns/1e3) + " us"
+		return Exact(ns/1e3) + " us"
 	case ns < 1e9:
-		return Num(ns/1e6) + " ms"
+		return Exact(ns/1e6) + " ms"
 	}
-	return Num(ns/1e9) + " s"
+	return Exact(ns/1e9) + " s"
 }
 
 // Bytes prints a size that is mostly a power of two.
 func Bytes(n float64) string {
 	switch {
 	case n < 1<<10:
-		return Num(n) + " B"
+		return Exact(n) + " B"
 	case n < 1<<20:
-		return Num(n/(1<<10)) + " KiB"
+		return Exact(n/(1<<10)) + " KiB"
 	}
-	return Num(n/(1<<20)) + " MiB"
+	return Exact(n/(1<<20)) + " MiB"
 }

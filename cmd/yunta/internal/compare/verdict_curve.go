@@ -124,6 +124,9 @@ func (r *Report) faultSentences(w *Workload) []string {
 			continue
 		}
 		text := fmt.Sprintf("%s: %s contained %d of %d faults", w.Name, arm.Name, contained, tried)
+		if faults := bad["leaked"]; len(faults) > 0 {
+			text += ", was left with something that never ends after " + list(faults)
+		}
 		if faults := bad["lost"]; len(faults) > 0 {
 			text += ", lost the whole run to " + list(faults)
 		}

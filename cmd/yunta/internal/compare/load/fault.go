@@ -123,6 +123,9 @@ func suffer(ctx context.Context, s Spec) (*Outcome, error) {
 	f.Seconds = time.Since(began).Seconds()
 	if f.Done == faultTasks-1 {
 		f.Outcome = "contained"
+		if s.Fault == "hang" && s.Model == "goroutine" {
+			f.Outcome = "leaked" // nothing can end a goroutine
+		}
 	}
 	return &Outcome{Fault: &f}, nil
 }

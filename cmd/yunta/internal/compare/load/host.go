@@ -180,7 +180,7 @@ func (h *host) throughput(ctx context.Context) error {
 		h.out.Run.Metrics["lock_wait"] = 100 * float64(waited) / float64(samples)
 	}
 	if s.Lanes {
-		h.out.Run.Lanes = lanes(marks, began.UnixNano())
+		h.out.Run.Lanes = h.lanes(marks, began.UnixNano())
 	}
 	return nil
 }

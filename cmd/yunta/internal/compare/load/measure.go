@@ -137,8 +137,9 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 // lanes sorts the tasks by worker, and keeps when each ran.
-func lanes(marks []mark, began int64) []compare.Lane {
-	const most = 5000 // a worker: more than a page can show
+func (h *host) lanes(marks []mark, began int64) []compare.Lane {
+	// More than a page can show.
+	most := 5000 / max(h.spec.Workers, 1)
 	sorted := slices.Clone(marks)
 	slices.SortFunc(sorted, func(a, b mark) int { return int(min(max(a.start-b.start, -1), 1)) })
 	var out []compare.Lane

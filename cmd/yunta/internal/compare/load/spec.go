@@ -30,14 +30,14 @@ type Workload struct {
 
 // Workloads are all there are.
 var Workloads = []Workload{
-	{"primes", "counts primes by trial division: nothing but arithmetic, in equal tasks", 400, 20, 200, "scaling"},
-	{"mandelbrot", "rows of the Mandelbrot set: arithmetic in very unequal tasks", 240, 20, 200, ""},
-	{"words", "counts the words of real files, one file a task", 200, 4, 200, ""},
-	{"matmul", "products of 96 by 96 matrices of integers", 240, 40, 200, ""},
-	{"alloc", "builds and forgets trees of small objects: one large heap against one for each worker", 300, 4, 200, ""},
-	{"echo", "sends bytes to a worker and back: what it costs to cross, from 64 B to 16 MiB", 4000, 4, 400, "crossing"},
-	{"counter", "every task takes one lock a thousand times to add to one number", 200, 8, 100, ""},
-	{"tiny", "tasks that do next to nothing, then tasks of growing length: what one task costs, and when that no longer matters", 40000, 10, 400, "length"},
+	{"primes", "counts primes by trial division: nothing but arithmetic, in equal tasks", 2000, 20, 400, "scaling"},
+	{"mandelbrot", "rows of the Mandelbrot set: arithmetic in very unequal tasks", 1200, 20, 400, ""},
+	{"words", "counts the words of real files, one file a task, over and over", 1000, 10, 400, ""},
+	{"matmul", "products of 96 by 96 matrices of integers", 600, 60, 400, ""},
+	{"alloc", "builds and forgets trees of small objects: one large heap against one for each worker", 1000, 10, 400, ""},
+	{"echo", "sends bytes to a worker and back: what it costs to cross, from 64 B to 16 MiB", 20000, 10, 400, "crossing"},
+	{"counter", "every task takes one lock a thousand times to add to one number", 2000, 40, 400, ""},
+	{"tiny", "tasks that do next to nothing, then tasks of growing length: what one task costs, and when that no longer matters", 200000, 20, 400, "length"},
 	{"crash", "one task of twenty does something terrible: what is left of the other nineteen", 20, 1, 0, ""},
 }
 
@@ -56,9 +56,11 @@ func (w Workload) Spec(workers int, seed uint64, quick bool, files []string) Spe
 	if quick {
 		s.Tasks, s.Calls = w.Tasks/4, w.Calls/4
 	}
-	if w.Name == "words" {
-		s.Files = files
-		s.Tasks = min(s.Tasks, len(files))
+	switch w.Name {
+	case "words":
+		s.Files = files // again and again
+	case "crash":
+		s.Tasks = faultTasks
 	}
 	s.Prefix = max(s.Tasks/w.Share, min(s.Tasks, 1))
 	return s
