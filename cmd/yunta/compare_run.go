@@ -269,7 +269,7 @@ func (c *comparison) compareCommands(ctx context.Context) error {
 		key := string(rune('a' + i))
 		c.r.Arms = append(c.r.Arms, compare.Arm{Key: key, Name: strings.ToUpper(key) + " " + compare.Clean(strings.Join(command, " "), 22)})
 	}
-	c.r.Title = "yunta compare: " + texts[0] + " vs " + texts[1]
+	c.r.Title = "yunta compare -- " + texts[0] + " --vs " + texts[1]
 	c.r.Workers = 0
 	counts := c.addNoise()
 	order := compare.Order(counts, c.o.warmup, c.o.seed)

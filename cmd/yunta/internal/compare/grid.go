@@ -31,6 +31,16 @@ func Clean(text string, most int) string {
 	return string(runes[:most-1]) + "…"
 }
 
+// clean returns the grid without what could do harm in a terminal: names may come from a file.
+func (g Grid) clean() Grid {
+	for _, line := range append([][]string{g.Head}, g.Rows...) {
+		for i := range line {
+			line[i] = Clean(line[i], 60)
+		}
+	}
+	return g
+}
+
 // MetricGrid has a row for each metric of a workload. Only in brief is how sure a difference is left out.
 func (r *Report) MetricGrid(w *Workload, brief bool) Grid {
 	shown := r.Shown()

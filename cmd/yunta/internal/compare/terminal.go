@@ -62,8 +62,8 @@ func (p *page) style(code, text string) string {
 
 // wrap prints a paragraph; its first line begins with what is given, the others with as many spaces.
 func (p *page) wrap(first, text string) {
-	line := first
-	empty := true
+	line, empty := first, true
+	text = Clean(text, 4000)
 	for word := range strings.FieldsSeq(text) {
 		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > p.Width {
 			p.line(line)
@@ -151,13 +151,13 @@ func (p *page) workload(w *Workload) {
 		if i == 0 {
 			p.line("")
 		}
-		p.wrap("  ", s)
+		p.wrap("  ", strings.TrimPrefix(s, w.Name+": "))
 	}
 }
 
 // grid prints a table, in brief where it is too wide, and column by column where that is too wide as well.
 func (p *page) grid(make func(brief bool) Grid) {
-	full, brief := make(false), make(true)
+	full, brief := make(false).clean(), make(true).clean()
 	if len(full.Rows) == 0 {
 		return
 	}
@@ -169,7 +169,6 @@ func (p *page) grid(make func(brief bool) Grid) {
 		}
 	}
 	if p.Width >= blockWidth {
-		brief = make(true)
 		for i := range brief.Head {
 			brief.Head[i] = Clean(brief.Head[i], 12)
 		}

@@ -7,13 +7,16 @@ import (
 	"strings"
 )
 
-// Num prints a number with three significant digits, and thousands apart: "4 610", "0.0423".
+// Num prints a number with three significant digits, and thousands apart: "4 610", "0.0423", "1.25M".
 func Num(v float64) string {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		if v == 0 {
 			return "0"
 		}
 		return "-"
+	}
+	if math.Abs(v) >= 999_500 {
+		return Num(v/1e6) + "M"
 	}
 	digits := 2 - int(math.Floor(math.Log10(math.Abs(v))))
 	if digits > 0 {
@@ -44,10 +47,14 @@ func significant(text string) int {
 // Exact prints a number that was chosen, not measured: 64, not 64.0.
 func Exact(v float64) string {
 	text := Num(v)
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	number, million := strings.CutSuffix(text, "M")
+	if strings.Contains(number, ".") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
 	}
-	return text
+	if million {
+		number += "M"
+	}
+	return number
 }
 
 // Percent prints a share as a percentage of two significant digits.

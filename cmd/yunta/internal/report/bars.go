@@ -66,8 +66,10 @@ func start(r *compare.Report, w *compare.Workload) figure {
 			at += width
 		}
 	}
-	return figure{ID: "start", Question: "Why does the first task come late?", SVG: c.svg("time to the first result, by steps"), Answer: rowAnswer(r, w, "ready"), Table: g,
-		How: "The steps are stamped by the worker that did the first task: when its packages were set up, when it had shaken hands and run the pool's initializer, when the pool was complete, when the result was there."}
+	return figure{
+		ID: "start", Question: "Why does the first task come late?", SVG: c.svg("time to the first result, by steps"), Answer: rowAnswer(r, w, "ready"), Table: g,
+		How: "The steps are stamped by the worker that did the first task: when its packages were set up, when it had shaken hands and run the pool's initializer, when the pool was complete, when the result was there.",
+	}
 }
 
 func axis(c *canvas, x scale, label string) {
@@ -120,8 +122,10 @@ func memory(r *compare.Report, w *compare.Workload) figure {
 		}
 		c.line("ideal", x.at(rss), y-4, x.at(rss), y+32)
 	}
-	return figure{ID: "memory", Question: "How much memory is really extra?", SVG: c.svg("memory by process"), Answer: rowAnswer(r, w, "pss"), Table: g,
-		How: "Of the run in the middle. PSS shares a page among those who map it, so the program's text is not counted once for every process."}
+	return figure{
+		ID: "memory", Question: "How much memory is really extra?", SVG: c.svg("memory by process"), Answer: rowAnswer(r, w, "pss"), Table: g,
+		How: "Of the run in the middle. PSS shares a page among those who map it, so the program's text is not counted once for every process.",
+	}
 }
 
 // collector shows what collecting garbage and waiting for locks cost.
@@ -169,8 +173,10 @@ func collector(r *compare.Report, w *compare.Workload) figure {
 			answers = append(answers, text)
 		}
 	}
-	return figure{ID: "heap", Question: question, SVG: c.svg("garbage collection and locks"), Answer: strings.Join(answers, " "),
-		How: "Summed over all heaps of a run, from its start to the end of the tasks. Waiting is sampled at every sixteenth locking."}
+	return figure{
+		ID: "heap", Question: question, SVG: c.svg("garbage collection and locks"), Answer: strings.Join(answers, " "),
+		How: "Summed over all heaps of a run, from its start to the end of the tasks. Waiting is sampled at every sixteenth locking.",
+	}
 }
 
 // timeline shows what each worker of each arm's middle run did when. Tasks that fall into one pixel are drawn as one.
@@ -216,8 +222,10 @@ func timeline(r *compare.Report, w *compare.Workload) figure {
 	if left > 0 {
 		answer += fmt.Sprintf("; %d later ones were not kept", left)
 	}
-	return figure{ID: "timeline", Question: "Who worked when?", SVG: c.svg("timeline of tasks by worker"), Answer: answer + ".", Wide: true,
-		How: "Of the middle run of each model, on one scale of time. White is a worker without a task: it waits for work, for the others to send, or for its turn on the core."}
+	return figure{
+		ID: "timeline", Question: "Who worked when?", SVG: c.svg("timeline of tasks by worker"), Answer: answer + ".", Wide: true,
+		How: "Of the middle run of each model, on one scale of time. White is a worker without a task: it waits for work, for the others to send, or for its turn on the core.",
+	}
 }
 
 // lanePath draws busy stretches as rectangles of one path, merged where they touch at the resolution of half a pixel.

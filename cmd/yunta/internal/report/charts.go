@@ -69,8 +69,10 @@ func forest(r *compare.Report) figure {
 	if len(r.Sentences) > 0 {
 		answer = r.Sentences[0]
 	}
-	return figure{ID: "forest", Question: "Who is faster at what?", SVG: c.svg("ratios of throughput with intervals"), Answer: answer, Wide: true,
-		How: "Each mark is the median of the ratios of all pairs of runs, each bar its 95 % interval. A bar that crosses 1 is no evidence of a difference."}
+	return figure{
+		ID: "forest", Question: "Who is faster at what?", SVG: c.svg("ratios of throughput with intervals"), Answer: answer, Wide: true,
+		How: "Each mark is the median of the ratios of all pairs of runs, each bar its 95 % interval. A bar that crosses 1 is no evidence of a difference.",
+	}
 }
 
 // runs shows every run as a dot, with the median and its interval.
@@ -120,10 +122,12 @@ func runs(r *compare.Report, w *compare.Workload) figure {
 	}
 	answer := ""
 	if len(w.Answers) > 0 {
-		answer = w.Answers[0]
+		answer = strings.TrimPrefix(w.Answers[0], w.Name+": ")
 	}
-	return figure{ID: "runs", Question: "Which is faster, and do the runs overlap?", SVG: c.svg(m.Label + " of every run"), Answer: answer, Wide: true,
-		How: m.Help + ". Boxes are 95 % intervals of the median, the line is the median; an open mark is a run during which other programs used more than 0.3 of a processor."}
+	return figure{
+		ID: "runs", Question: "Which is faster, and do the runs overlap?", SVG: c.svg(m.Label + " of every run"), Answer: answer, Wide: true,
+		How: m.Help + ". Boxes are 95 % intervals of the median, the line is the median; an open mark is a run during which other programs used more than 0.3 of a processor.",
+	}
 }
 
 // latency shows the percentiles, each the median over the runs.
@@ -175,8 +179,10 @@ func latency(r *compare.Report, w *compare.Workload) figure {
 			c.mark(fill(i), i, x(q), y.at(v), 3.2, fmt.Sprintf("%s, %s: %s ms", r.Shown()[i].Name, names[q], compare.Num(v)))
 		}
 	}
-	return figure{ID: "latency", Question: "What does an unlucky call pay?", SVG: c.svg("latency percentiles"), Table: g,
-		Answer: rowAnswer(r, w, "p99"), How: "Single calls, one in flight for each worker, timed from call to result. Each point is the median over the runs."}
+	return figure{
+		ID: "latency", Question: "What does an unlucky call pay?", SVG: c.svg("latency percentiles"), Table: g,
+		Answer: rowAnswer(r, w, "p99"), How: "Single calls, one in flight for each worker, timed from call to result. Each point is the median over the runs.",
+	}
 }
 
 func poly(c *canvas, arm, count int, at func(int) (float64, float64)) {
@@ -201,6 +207,9 @@ func rowAnswer(r *compare.Report, w *compare.Workload, metric string) string {
 	m, _ := compare.MetricOf(metric)
 	a, b := row.Arms[0].Median, row.Arms[1].Median
 	text := fmt.Sprintf("%s: %s %s %s, %s %s %s", m.Label, shown[0].Name, compare.Num(a), m.Unit, shown[1].Name, compare.Num(b), m.Unit)
+	if row.Diff.Verdict == compare.InNoise {
+		return text + "; a difference inside the noise of " + compare.Percent(row.Diff.Noise) + "."
+	}
 	if !row.Diff.Real() {
 		return text + "; no evidence of a difference (" + compare.PText(row.Diff.P) + ")."
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"yunta/cmd/yunta/internal/compare"
 	"yunta/cmd/yunta/internal/compare/load"
@@ -39,6 +40,7 @@ type view struct {
 	Forest    figure
 	Workloads []workView
 	Caveats   []string
+	Repeat    string
 }
 
 type armView struct {
@@ -60,6 +62,7 @@ type figure struct {
 
 type workView struct {
 	*compare.Workload
+	Lines   []string // its answers, without its name
 	Cards   []card
 	Metrics compare.Grid
 	Figures []figure
@@ -102,6 +105,14 @@ func Write(w io.Writer, r *compare.Report) error {
 			hash(pageJS), hash(pageCSS)),
 		Forest: forest(r), Caveats: caveats(r),
 	}
+	v.Repeat = fmt.Sprintf("yunta compare --seed %d --runs %d", r.Seed, r.Runs)
+	if r.Workers > 0 {
+		v.Repeat += fmt.Sprintf(" --workers %d", r.Workers)
+	}
+	if r.Quick {
+		v.Repeat += " --quick"
+	}
+	v.Repeat += strings.TrimPrefix(v.Title, "yunta compare")
 	for i, arm := range r.Shown() {
 		v.Arms = append(v.Arms, armView{arm, i, legend(i)})
 	}
@@ -161,6 +172,9 @@ func rounded(tree any) any {
 
 func viewOf(r *compare.Report, w *compare.Workload, index int) workView {
 	v := workView{Workload: w, Metrics: r.MetricGrid(w, false)}
+	for _, s := range w.Answers {
+		v.Lines = append(v.Lines, strings.TrimPrefix(s, w.Name+": "))
+	}
 	shown := r.Shown()
 	for _, key := range []string{"throughput", "seconds", "p99", "ready", "pss", "cpu"} {
 		row, found := w.Row(key)
@@ -230,6 +244,7 @@ func caveats(r *compare.Report) []string {
 	out = append(out,
 		fmt.Sprintf("Every run is a program of its own, confined to as many cores as there are workers (%d). A worker process has GOMAXPROCS=1, "+
 			"the program of goroutines has all of those cores; the parent of the processes shares them with its workers.", r.Workers),
+		"What runs goroutines here is yunta's pool with Model: Goroutines, the same program with one option changed, not the shortest loop over a channel.",
 		"Goroutines share memory: that a crash there ends the whole program is by design. Processes copy what they are given; goroutines do not.",
 		"counter: processes take yunta's lock, which survives the death of its owner, and add in mapped memory; goroutines take a sync.Mutex, Python multiprocessing.Lock.",
 		"Python does the first part of the tasks only; its rates are for a task. Its algorithms are the same, its integers are not machine words.",
