@@ -184,6 +184,28 @@
 // one is restarted, too. What several children have in common is not undone:
 // locks that a killed one held are taken over as package oslock says.
 //
+// # Looking on
+//
+// [Boards] lists all running supervisors of the user with what their workers do,
+// and [Deadlocks] finds those that wait for each other's locks. A pool with a
+// Trace writes a timeline:
+//
+//	lane                what is in it
+//	jobs                jobs of several tasks, from submission to end
+//	worker i            tasks: index, how many, how many failed, process, CPU, and how long the
+//	                    chunk they begin was queued; marks for started, left, died, retry
+//	worker i send       chunks on their way; an arrow leads from there to the first task
+//	worker i results    results copied out
+//	worker i locks      waits of a millisecond and more for something of package oslock
+//	worker i gc         pauses of the worker's garbage collector, when it stopped the world
+//	supervisor gc       those of the supervisor
+//	core n              the same tasks by the core they ended on; workers that share one
+//	                    core have lanes side by side
+//
+// Times are CLOCK_MONOTONIC in all processes, from the beginning of the pool.
+// The last event repeats the pool's [Stats], and says how many events and tasks
+// were dropped because the writer, or the supervisor, was too slow.
+//
 // # What it will not do
 //
 // Tasks of a pool get no connection to the caller but their argument and

@@ -181,3 +181,25 @@ func ExamplePoolOptions_resume() {
 	// [1 3 6] <nil> of them from the file: 0
 	// [55 6 3 1] <nil> of them from the file: 3
 }
+
+// What the running supervisors of the user show, from any program.
+func ExampleBoards() {
+	pool, err := supervisor.NewPool(context.Background(), supervisor.PoolOptions{Processes: 2, Name: "boards example"})
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Terminate()
+	boards, err := supervisor.Boards()
+	if err != nil {
+		panic(err)
+	}
+	for _, b := range boards {
+		if b.Name == "boards example" {
+			fmt.Println(len(b.Workers), "workers, restarted", b.Workers[0].Restarts, "times")
+		}
+	}
+	fmt.Println(len(supervisor.Deadlocks(boards, time.Now())), "deadlocks")
+	// Output:
+	// 2 workers, restarted 0 times
+	// 0 deadlocks
+}
