@@ -112,8 +112,8 @@
 // # What it does not do
 //
 // Network file systems are refused ([ErrNetwork]): memory is not shared between machines. Deadlocks are
-// not looked for. Whoever may write to a file may break it; the run directory is the user's alone. Nobody who
-// waits for a Lock starves, but no order is promised, and none at all for a Semaphore. Threads of one
-// process are not told apart: the owner of a Lock or RWLock is a process, that of an RLock a handle. A process
-// that is stopped between two steps holds up the others for as long, as one that is stopped with the lock does.
+// not looked for, though [WatchWaits] tells whom a process waits for. Whoever may write to a file may break it;
+// the run directory is the user's alone. Nobody who waits for a Lock starves, but no order is promised, and
+// none at all for a Semaphore. Threads of one process are not told apart: the owner of a Lock or RWLock is a
+// process, that of an RLock a handle. A process that is stopped between two steps holds up the others for as long, as one that is stopped with the lock does.
 package oslock

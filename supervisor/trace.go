@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"io"
 	"os"
 	"runtime/debug"
@@ -36,9 +37,10 @@ type tracer struct {
 	mu      sync.Mutex // guards what follows
 	buf     []byte     // whole events
 	any     bool       // the first event was written
-	failed  error      // of the writer
+	failed  error      // of the writer, or that the trace is over: nothing more is told
 	events  uint64
-	dropped uint64 // events
+	dropped uint64 // events for which there was no room
+	missed  uint64 // tasks in them
 	flows   uint64
 	lanes   map[int]int64   // declared ones: when the last slice of each ended
 	cores   map[int][]int64 // the same of each core's lanes
@@ -47,6 +49,8 @@ type tracer struct {
 	gcs  debug.GCStats // the pump's
 	seen int64
 }
+
+var errTraceOver = errors.New("supervisor: the trace is over")
 
 func newTracer(p *core) *tracer {
 	if p.o.Trace == nil {
@@ -127,7 +131,7 @@ func (t *tracer) finish(p *core) {
 	s := p.stats
 	p.mu.Unlock()
 	t.mu.Lock()
-	lost := p.traceMissed()
+	lost := p.traceMissed() + t.missed
 	t.begin("M", "yunta end", t.pid, laneJobs)
 	t.buf = append(t.buf, `,"args":{`...)
 	for i, f := range []struct {
@@ -152,7 +156,7 @@ func (t *tracer) finish(p *core) {
 	}
 	t.buf = append(t.buf, "}}\n]\n"...)
 	out, failed := t.buf, t.failed
-	t.buf = nil
+	t.buf, t.failed = nil, errTraceOver
 	t.mu.Unlock()
 	if failed == nil {
 		_, failed = t.w.Write(out)

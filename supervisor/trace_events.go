@@ -29,7 +29,8 @@ func (t *tracer) tasks(s taskSlice) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.room(s.tasks) {
+	if !t.room() {
+		t.missed += uint64(s.tasks)
 		return
 	}
 	lane := laneOf(s.worker, laneTasks)
@@ -120,7 +121,7 @@ func (t *tracer) sent(w *worker, begun int64, chunks, tasks, bytes int) {
 	end := t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.room(1) {
+	if t.room() {
 		t.slice(laneOf(w.index, laneSend), "worker "+strconv.Itoa(w.index)+" send", "send", begun, end)
 		t.buf = append(t.buf, `,"cat":"ipc","args":{`...)
 		t.number(`"chunks":`, int64(chunks))
@@ -138,7 +139,7 @@ func (t *tracer) received(w *worker, begun int64, chunks, tasks int) {
 	end := t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.room(1) {
+	if t.room() {
 		t.slice(laneOf(w.index, laneTake), "worker "+strconv.Itoa(w.index)+" results", "results", begun, end)
 		t.buf = append(t.buf, `,"cat":"ipc","args":{`...)
 		t.number(`"chunks":`, int64(chunks))
@@ -154,7 +155,7 @@ func (t *tracer) submitted(j *job) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.room(2) {
+	if t.room() {
 		j.traced = true
 		t.job("b", j)
 	}
@@ -165,8 +166,10 @@ func (t *tracer) finished(j *job) {
 		return
 	}
 	t.mu.Lock()
-	t.job("e", j) // also without room: what began has an end
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		t.job("e", j) // also without room: what began has an end
+	}
 }
 
 func (t *tracer) job(phase string, j *job) {
@@ -185,7 +188,7 @@ func (t *tracer) mark(worker, pid int, name, more string, n int64) {
 	at := t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.room(1) {
+	if !t.room() {
 		return
 	}
 	lane := laneOf(worker, laneTasks)

@@ -45,13 +45,13 @@ func (t *tracer) begin(phase, name string, pid, lane int) {
 	t.buf = strconv.AppendInt(t.buf, int64(lane), 10)
 }
 
-// room reports whether there is room for n events, and counts them if not.
-func (t *tracer) room(n int) bool {
+// room reports whether there is room for what somebody has to tell, and counts it if not.
+func (t *tracer) room() bool {
 	if t.failed != nil {
 		return false
 	}
 	if len(t.buf) > traceRoom {
-		t.dropped += uint64(n)
+		t.dropped++
 		return false
 	}
 	if len(t.buf) > traceSoon {

@@ -36,7 +36,7 @@ func (t *tracer) record(w *worker, r wire.TraceRecord) {
 func (t *tracer) beside(w *worker, which int, lane, name string, r wire.TraceRecord) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.room(1) {
+	if t.room() {
 		t.slice(laneOf(w.index, which), "worker "+strconv.Itoa(w.index)+" "+lane, name, r.Start, r.End)
 		t.end()
 	}

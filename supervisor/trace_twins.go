@@ -24,7 +24,7 @@ func (ts *twins) took(t *twin, j *job) {
 	t.mu.Unlock()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	if tr.room(1) {
+	if tr.room() {
 		tr.slice(laneOf(t.index, laneSend), "worker "+strconv.Itoa(t.index)+" send", "take", at, at+1)
 		tr.buf = append(tr.buf, `,"cat":"ipc"`...)
 		tr.end()
