@@ -66,7 +66,7 @@ func TestDifferential(t *testing.T) {
 	exe := filepath.Join(t.TempDir(), "yunta")
 	runIn(t, ".", "go", "build", "-buildvcs=false", "-o", exe, ".")
 	tools := map[string]string{"parallel": "parallel", "flock": "lock", "sem": "sem"}
-	have := newRootCommand().Commands()
+	have := newRootCommand(nil).Commands()
 	quirks := readQuirks(t)
 	seen := map[string]bool{}
 	for line := range bytes.Lines(text) {

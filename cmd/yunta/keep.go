@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -180,7 +181,7 @@ func commandName(path string) string {
 	return printable(path)
 }
 
-var keepName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var keepName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`) })
 
 // readKeepFile reads lines of "NAME: COMMAND".
 func readKeepFile(path string) (all []keptCommand, err error) {
@@ -200,7 +201,7 @@ func readKeepFile(path string) (all []keptCommand, err error) {
 		name, command, ok := strings.Cut(line, ":")
 		name, command = strings.TrimSpace(name), strings.TrimSpace(command)
 		switch {
-		case !ok || command == "" || !keepName.MatchString(name):
+		case !ok || command == "" || !keepName().MatchString(name):
 			return nil, usagef("%s:%d: want NAME: COMMAND, a name of letters, digits, dot, dash and underscore", path, n)
 		case seen[name]:
 			return nil, usagef("%s:%d: %s is there already", path, n, name)

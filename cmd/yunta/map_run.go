@@ -215,7 +215,7 @@ func (o *mapOptions) resume(p *plan, list []string) error {
 		p.done = func(w *work) bool { return !failed.Done(w.seq, w.command) }
 		return nil
 	}
-	done := joblog.NewResume(entries, o.again, joblog.Anything)
+	done := joblog.NewResume(entries, o.again, joblog.Anything())
 	p.done = func(w *work) bool { return done.Done(w.seq, w.command) }
 	return nil
 }

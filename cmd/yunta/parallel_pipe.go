@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"yunta/cmd/yunta/internal/blocks"
@@ -61,7 +62,7 @@ func parseSpan(v string) (time.Duration, error) {
 	if f, err := strconv.ParseFloat(v, 64); err == nil && f >= 0 {
 		return time.Duration(f * float64(time.Second)), nil
 	}
-	parts := spanParts.FindAllStringSubmatch(v, -1)
+	parts := spanParts().FindAllStringSubmatch(v, -1)
 	total, length := 0.0, 0
 	for _, p := range parts {
 		f, err := strconv.ParseFloat(p[1], 64)
@@ -77,7 +78,7 @@ func parseSpan(v string) (time.Duration, error) {
 	return time.Duration(total * float64(time.Second)), nil
 }
 
-var spanParts = regexp.MustCompile(`([0-9.]+)([smhdSMHD])`)
+var spanParts = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([0-9.]+)([smhdSMHD])`) })
 
 // headerPattern is --header of --pipe.
 func headerPattern(v string) (string, error) {

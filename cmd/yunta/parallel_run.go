@@ -81,8 +81,6 @@ func (o *parallelOptions) settle() error {
 		} else if n == 0 {
 			n = allAtOnce
 		}
-	} else {
-		n = defaultSlots()
 	}
 	if err != nil {
 		return fmt.Errorf("--jobs: %w", err)
@@ -98,9 +96,8 @@ func (o *parallelOptions) settle() error {
 	case o.pipe.part && len(o.in.files) != 1:
 		return errors.New("--pipepart needs one file: -a FILE")
 	case o.run.settings.Output == jobs.Terminal:
-		if o.slots == "" {
-			o.run.slots = 1
-		}
+		n = max(n, 1)
+		o.run.slots = n
 	}
 	if o.pipe.on {
 		if o.pipe.lines == 0 {
@@ -127,6 +124,13 @@ func (o *parallelOptions) settle() error {
 	o.run.most = o.in.count()
 	if o.pipe.on && !o.pipe.tee {
 		o.run.most = 0
+	}
+	switch {
+	case o.run.slots > 0:
+	case o.run.most == 1: // it is not worth looking
+		o.run.slots = 1
+	default:
+		o.run.slots = defaultSlots()
 	}
 	if o.pipe.tee && o.run.most > 0 && o.slots == "" {
 		o.run.slots = max(o.run.slots, o.run.most) // all of them at once, or none would get on

@@ -21,7 +21,7 @@ const (
 
 // run is the whole command, from arguments to exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	root := newRootCommand()
+	root := newRootCommand(args)
 	root.SetArgs(args)
 	out := &keenWriter{w: stdout}
 	root.SetOut(out)
@@ -88,7 +88,29 @@ func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; ")
 }
 
-func newRootCommand() *cobra.Command {
+// subcommands are made when they are needed: a job of map that takes a millisecond should not wait for the flags of all others.
+var subcommands = []struct {
+	name string
+	make func() *cobra.Command
+}{
+	{"map", newMapCommand},
+	{"parallel", newParallelCommand},
+	{"results", newResultsCommand},
+	{"lab", newLabCommand},
+	{"count", newCountCommand},
+	{"version", newVersionCommand},
+	{"doctor", newDoctorCommand},
+	{"python-worker", newPythonWorkerCommand},
+	{"lock", newLockCommand},
+	{"sem", newSemCommand},
+	{"semaphore", newSemaphoreCommand},
+	{"keep", newKeepCommand},
+	{"top", newTopCommand},
+	{"compare", newCompareCommand},
+}
+
+// newRootCommand makes the command for some arguments: with the subcommand that they name first, or with all.
+func newRootCommand(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "yunta",
 		Short: "Run work in several processes, pinned to cores and kept apart by locks",
@@ -102,11 +124,16 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(
-		newMapCommand(), newParallelCommand(), newResultsCommand(), newLabCommand(), newCountCommand(),
-		newVersionCommand(), newDoctorCommand(), newPythonWorkerCommand(), newLockCommand(), newSemCommand(),
-		newSemaphoreCommand(), newKeepCommand(), newTopCommand(), newCompareCommand(),
-	)
+	for _, c := range subcommands {
+		if len(args) > 0 && args[0] == c.name {
+			root.AddCommand(c.make())
+		}
+	}
+	if !root.HasSubCommands() {
+		for _, c := range subcommands {
+			root.AddCommand(c.make())
+		}
+	}
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

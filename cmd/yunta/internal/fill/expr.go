@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -158,7 +159,7 @@ func substitution(s string) (op, string, error) {
 		return nil, "", err
 	}
 	to = strings.ReplaceAll(to, "$&", "$0")
-	replacement := groups.ReplaceAllString(strings.ReplaceAll(strings.ReplaceAll(to, `\n`, "\n"), `\t`, "\t"), "$${$1}")
+	replacement := groups().ReplaceAllString(strings.ReplaceAll(strings.ReplaceAll(to, `\n`, "\n"), `\t`, "\t"), "$${$1}")
 	replacement = strings.ReplaceAll(replacement, `\`, "")
 	return pure(func(v string) string {
 		return replace(re, v, replacement, all)
@@ -166,7 +167,7 @@ func substitution(s string) (op, string, error) {
 }
 
 // groups are perl's names of what a group has matched, in a replacement.
-var groups = regexp.MustCompile(`[$\\]([0-9])`)
+var groups = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[$\\]([0-9])`) })
 
 func transliteration(s string) (op, string, error) {
 	from, to, flags, rest, err := parts(s)

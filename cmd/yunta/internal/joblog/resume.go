@@ -51,8 +51,8 @@ func (r *Resume) Done(seq int, command string) bool {
 	return true
 }
 
-// Anything is a pattern that any command matches: jobs are known by their commands alone.
-var Anything = regexp.MustCompile("")
+// Anything makes a pattern that any command matches: jobs are known by their commands alone.
+func Anything() *regexp.Regexp { return regexp.MustCompile("") }
 
 // Failed knows the jobs whose last entry says that they have failed: those are the ones that are done, for who wants only them.
 func Failed(entries []Entry) *Resume {
