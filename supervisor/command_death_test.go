@@ -38,6 +38,12 @@ func TestCommandExceptions(t *testing.T) {
 	if e, ok := errors.AsType[*supervisor.RemoteError](err); !ok || e.Type != "Mute" || !strings.Contains(e.Message, "RuntimeError") {
 		t.Error(err)
 	}
+	for kind, want := range map[string]string{"text": "wordy", "pair": `half a pair: \ud800`} {
+		_, err = supervisor.Apply(ctx, p, child.Foreign[string, int]("unsayable"), kind)
+		if e, ok := errors.AsType[*supervisor.RemoteError](err); !ok || e.Message != want {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
 	// Not an error of its own making: the argument's.
 	_, err = supervisor.Apply(ctx, p, child.Foreign[string, int]("square"), "x")
 	if e, ok := errors.AsType[*supervisor.RemoteError](err); !ok || e.Type != "TypeError" || e.Stage != child.StageRun {

@@ -97,7 +97,12 @@ func TestCommandPrintsAndLogs(t *testing.T) {
 	waitFor(t, "what was printed", func() bool {
 		return strings.Contains(out.String(), "[w0] "+text) && strings.Contains(errs.String(), "[w0] to stderr: "+text)
 	})
-	waitFor(t, "what was logged", func() bool { return strings.Contains(records.String(), "mind the oxen") })
+	if _, err := supervisor.Apply(ctx, p, child.Foreign[string, int]("unsayable"), "log"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "what was logged", func() bool {
+		return strings.Contains(records.String(), "mind the oxen") && strings.Contains(records.String(), "half a pair: ")
+	})
 	for _, want := range []string{"level=WARN", "worker=0", "pid=", "entry=logs", "count=7", "logger=yunta"} {
 		if !strings.Contains(records.String(), want) {
 			t.Errorf("no %s in %s", want, records.String())

@@ -423,7 +423,7 @@ class _Process:
                 break
         t = self.task
         self.send(bytes([_LOG]) + _encode({
-            "time": int(record.created * 1e9), "level": level, "message": text[:_MAX_LOG],
+            "time": int(record.created * 1e9), "level": level, "message": _sayable(text)[:_MAX_LOG],
             "entry": (t and t.entry) or "", "attrs": attrs,
         }))
 
@@ -622,10 +622,20 @@ def _encode_error(stage, e):
         stack = ""
     if len(stack) > _MAX_TEXT:
         stack = "..." + stack[-_MAX_TEXT:]
-    record = {"t": name[:_MAX_LOG], "m": text[:_MAX_TEXT], "s": stack, "g": stage}
+    record = {"t": _sayable(name)[:_MAX_LOG], "m": _sayable(text)[:_MAX_TEXT], "s": _sayable(stack), "g": stage}
     if isinstance(e, OSError) and isinstance(e.errno, int) and 0 < e.errno < 4096:
         record["e"] = e.errno
     return _encode(record)
+
+
+def _sayable(text):
+    """A text as a str itself, with escapes for what UTF-8 has nothing for."""
+    text = "".join((text,))
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
 
 
 def _bin32(b):

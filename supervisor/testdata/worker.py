@@ -114,6 +114,26 @@ def mute(_):
     raise Mute()
 
 
+class Text(str):
+    def __getitem__(self, i):
+        raise RuntimeError("not to be cut")
+
+
+class Wordy(Exception):
+    def __str__(self):
+        return Text("wordy")
+
+
+@yunta.entry
+def unsayable(kind):
+    if kind == "text":
+        raise Wordy()
+    if kind == "log":
+        yunta.logger().info("half a pair: \ud800")
+        return 1
+    raise ValueError("half a pair: \ud800")
+
+
 @yunta.entry
 def sys_exit(code):
     sys.exit(code)
