@@ -199,6 +199,7 @@
 //	worker i locks      waits of a millisecond and more for something of package oslock
 //	worker i gc         pauses of the worker's garbage collector, when it stopped the world
 //	supervisor gc       those of the supervisor
+//	counters            tasks waiting, chunks in flight and busy workers, every 50 ms
 //	core n              the same tasks by the core they ended on; workers that share one
 //	                    core have lanes side by side
 //

@@ -46,8 +46,11 @@ type tracer struct {
 	cores   map[int][]int64 // the same of each core's lanes
 	quoted  map[string]string
 
-	gcs  debug.GCStats // the pump's
-	seen int64
+	// The pump's.
+	gcs   debug.GCStats
+	seen  int64
+	told  counters
+	drawn bool
 }
 
 var errTraceOver = errors.New("supervisor: the trace is over")
@@ -75,7 +78,7 @@ func newTracer(p *core) *tracer {
 	t.meta("process_name", t.pid+coresPID, 0, "name", "cores")
 	t.meta("thread_name", t.pid, laneJobs, "name", "jobs")
 	t.mu.Unlock()
-	go t.pump()
+	go t.pump(p)
 	return t
 }
 
@@ -88,7 +91,7 @@ func (t *tracer) now() int64 {
 }
 
 // pump writes what comes together.
-func (t *tracer) pump() {
+func (t *tracer) pump(p *core) {
 	defer close(t.done)
 	tick := time.NewTicker(traceEvery)
 	defer tick.Stop()
@@ -101,6 +104,7 @@ func (t *tracer) pump() {
 			over = true
 		}
 		t.collections()
+		t.curves(p.count())
 		t.mu.Lock()
 		out := t.buf
 		t.buf = spare[:0]

@@ -62,7 +62,7 @@ func readTrace(t testing.TB, data []byte) (events []traceEvent, whole bool) {
 
 // traceSums are what a trace counts.
 type traceSums struct {
-	tasks, failed, lost, retries, deaths, starts, arrows, jobs, onCores int
+	tasks, failed, lost, retries, deaths, starts, arrows, jobs, onCores, curves int
 }
 
 type laneKey struct{ pid, tid int }
@@ -142,6 +142,11 @@ func checkTrace(t testing.TB, data []byte, ended bool) (sums traceSums, events [
 			}
 			if !within(lane, nanoseconds(*e.TS)) {
 				t.Errorf("an arrow ends at %v in %s, where there is no slice", *e.TS, names[lane])
+			}
+		case "C":
+			sums.curves++
+			if e.number("n") < 0 {
+				t.Errorf("%+v", e)
 			}
 		case "i":
 			switch {
@@ -230,8 +235,8 @@ func TestTraceCountsAsThePoolDoes(t *testing.T) {
 		if affinity.CurrentCPU() >= 0 && sums.onCores == 0 {
 			t.Error("nothing in the lanes of cores")
 		}
-		if sums.jobs != 4 || sums.arrows == 0 {
-			t.Errorf("%+v: want four jobs of several tasks, and arrows", sums)
+		if sums.jobs != 4 || sums.arrows == 0 || sums.curves == 0 {
+			t.Errorf("%+v: want four jobs of several tasks, arrows and curves", sums)
 		}
 		last := events[len(events)-1]
 		if last.Name != "yunta end" || last.number("tasks") != int(stats.Tasks) || last.number("dropped_events") != 0 || last.number("dropped_tasks") != 0 {

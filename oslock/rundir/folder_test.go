@@ -304,7 +304,13 @@ func TestLockedByAnotherGoroutineWaits(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(describe("pool"))
 	f.Add("pid x\nstarted -\nprogram \"\n")
-	f.Fuzz(func(t *testing.T, text string) { parse(text) })
+	f.Add("name a\x1b[2J\nprogram \"\\x1b]0;title\\a\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		d := parse(text)
+		if strings.ContainsFunc(d.Name+d.Program, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			t.Errorf("a terminal would obey %q, %q", d.Name, d.Program)
+		}
+	})
 }
 
 func BenchmarkCreateClose(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Sweep removes the folders of processes that have ended without removing their own, and returns how
@@ -205,7 +206,7 @@ func parse(text string) Folder {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch key {
 		case "name":
-			f.Name = value
+			f.Name = printable(value)
 		case "pid":
 			f.PID, _ = strconv.Atoi(value)
 		case "started":
@@ -213,8 +214,19 @@ func parse(text string) Folder {
 				f.Started = time.Unix(0, ns)
 			}
 		case "program":
-			f.Program, _ = strconv.Unquote(value)
+			program, _ := strconv.Unquote(value)
+			f.Program = printable(program)
 		}
 	}
 	return f
+}
+
+// printable replaces what a terminal might obey: the text may be anybody's of this user.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
