@@ -2,41 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// Letters of long options that have none.
-const (
-	optVerbose = 0x100 + iota
-	optInherit
-	optWho
+	"yunta/cmd/yunta/internal/getopt"
 )
-
-var lockOptions = optionSet{
-	short: "sexnoFuw:E:hV",
-	long: []longOption{
-		{name: "shared", as: 's'},
-		{name: "exclusive", as: 'x'},
-		{name: "unlock", as: 'u'},
-		{name: "nonblocking", as: 'n'},
-		{name: "nb", as: 'n'},
-		{name: "timeout", as: 'w', value: true},
-		{name: "wait", as: 'w', value: true},
-		{name: "conflict-exit-code", as: 'E', value: true},
-		{name: "close", as: 'o'},
-		{name: "no-fork", as: 'F'},
-		{name: "verbose", as: optVerbose},
-		{name: "help", as: 'h'},
-		{name: "version", as: 'V'},
-		{name: "inherit", as: optInherit, whole: true},
-		{name: "who", as: optWho, whole: true},
-	},
-}
 
 // parse reads the command line by flock's rules.
 func (r *lockRequest) parse(args []string) error {
@@ -45,42 +18,7 @@ func (r *lockRequest) parse(args []string) error {
 	}
 	r.conflict = 1
 	noInherit := false
-	rest, err := lockOptions.parse(args, func(opt rune, value string) (err error) {
-		switch opt {
-		case 's':
-			r.how = lockShared
-		case 'e', 'x':
-			r.how = lockExclusive
-		case 'u':
-			r.how = lockNone
-		case 'n':
-			r.nonblock = true
-		case 'o':
-			noInherit = true
-		case 'F':
-			r.noFork = true
-		case 'w':
-			err = r.setTimeout(value)
-		case 'E':
-			r.conflict, err = strictInt(value, "invalid exit code")
-			if err == nil && (r.conflict < 0 || r.conflict > 255) {
-				err = lockErrorf(exitUsageSys, "exit code out of range (expected 0 to 255)")
-			}
-		case optVerbose:
-			r.verbose = true
-		case 'h':
-			return errLockHelp
-		case 'V':
-			return errLockVersion
-		case optInherit, optWho:
-			if r.asFlock {
-				return fmt.Errorf("unrecognized option; flock has it as '%s' only", "yunta lock")
-			}
-			r.inherit = r.inherit || opt == optInherit
-			r.who = r.who || opt == optWho
-		}
-		return err
-	})
+	rest, err := r.options(&noInherit).Parse(args)
 	if err != nil {
 		if _, ok := errors.AsType[*lockError](err); ok || errors.Is(err, errLockHelp) || errors.Is(err, errLockVersion) {
 			return err
@@ -92,6 +30,43 @@ func (r *lockRequest) parse(args []string) error {
 	}
 	r.inherit = (r.inherit || r.asFlock) && !noInherit || r.noFork
 	return r.operands(rest)
+}
+
+// options are flock's, and those that are only ours.
+func (r *lockRequest) options(noInherit *bool) *getopt.Set {
+	flag := func(names string, set func()) getopt.Option {
+		return getopt.Option{Names: strings.Fields(names), Set: func(string, string) error { set(); return nil }}
+	}
+	own := func(name string, set *bool) getopt.Option {
+		return getopt.Option{Names: []string{name}, Whole: true, Set: func(string, string) error {
+			if r.asFlock {
+				return errors.New("unrecognized option; flock has it as 'yunta lock' only")
+			}
+			*set = true
+			return nil
+		}}
+	}
+	return getopt.NewSet([]getopt.Option{
+		flag("s shared", func() { r.how = lockShared }),
+		flag("e x exclusive", func() { r.how = lockExclusive }),
+		flag("u unlock", func() { r.how = lockNone }),
+		flag("n nonblocking nb", func() { r.nonblock = true }),
+		{Names: []string{"w", "timeout", "wait"}, Kind: getopt.Value, Set: func(_, v string) error { return r.setTimeout(v) }},
+		{Names: []string{"E", "conflict-exit-code"}, Kind: getopt.Value, Set: func(_, v string) (err error) {
+			r.conflict, err = strictInt(v, "invalid exit code")
+			if err == nil && (r.conflict < 0 || r.conflict > 255) {
+				err = lockErrorf(exitUsageSys, "exit code out of range (expected 0 to 255)")
+			}
+			return err
+		}},
+		flag("o close", func() { *noInherit = true }),
+		flag("F no-fork", func() { r.noFork = true }),
+		flag("verbose", func() { r.verbose = true }),
+		{Names: []string{"h", "help"}, Set: func(string, string) error { return errLockHelp }},
+		{Names: []string{"V", "version"}, Set: func(string, string) error { return errLockVersion }},
+		own("inherit", &r.inherit),
+		own("who", &r.who),
+	})
 }
 
 // operands reads what follows the options.

@@ -58,7 +58,12 @@ func newParallelOptions() *parallelOptions {
 func (o *parallelOptions) set() *getopt.Set {
 	var list []getopt.Option
 	add := func(kind getopt.Kind, names string, set func(v string) error) {
-		list = append(list, getopt.Option{Names: strings.Fields(names), Kind: kind, Set: set})
+		list = append(list, getopt.Option{Names: strings.Fields(names), Kind: kind, Set: func(name, v string) error {
+			if err := set(v); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		}})
 	}
 	flag := func(names string, b *bool) { add(getopt.Flag, names, func(string) error { *b = true; return nil }) }
 	text := func(names string, s *string) { add(getopt.Value, names, func(v string) error { *s = v; return nil }) }
@@ -72,7 +77,9 @@ func (o *parallelOptions) set() *getopt.Set {
 	for _, r := range refused {
 		add(r.kind, r.names, func(string) error { return errors.New("this option of GNU parallel is not supported: " + r.why) })
 	}
-	return getopt.NewSet(list)
+	s := getopt.NewSet(list)
+	s.Perl = true
+	return s
 }
 
 type (

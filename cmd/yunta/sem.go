@@ -105,51 +105,7 @@ func semStatus(r *semRequest, args []string) int {
 // parse reads the command line.
 func (r *semRequest) parse(args []string) error {
 	jobs := "1"
-	rest, err := semOptions().parse(args, func(opt rune, value string) (err error) {
-		switch opt {
-		case 'j', 'P':
-			jobs = value
-		case optID:
-			r.id = value
-		case optFg:
-			r.fg = true
-		case optBg:
-			r.fg = false
-		case optWait:
-			r.wait = true
-		case optTimeout:
-			err = r.setTimeout(value)
-		case 'u':
-			r.ungroup = true
-		case 'a':
-			if r.input != "" {
-				return errors.New("a semaphore's command has one standard input, not two -a")
-			}
-			r.input = value
-		case optNice:
-			if r.nice, err = strconv.Atoi(value); err != nil {
-				return fmt.Errorf("--nice %q: not a whole number", value)
-			}
-		case optDir:
-			r.dir = value
-		case 'q':
-			r.quote = true
-		case 'v':
-			r.tell = true
-		case 't':
-			r.tellErr = true
-		case optDryRun:
-			r.dryRun = true
-		case 'h':
-			return errSemHelp
-		case 'V':
-			return errSemVersion
-		case optNothing, 'k':
-		default:
-			return fmt.Errorf("%s is an option of GNU parallel that sem does not have here", semOptionName(opt))
-		}
-		return err
-	})
+	rest, err := r.options(&jobs).Parse(args)
 	if err != nil {
 		return err
 	}

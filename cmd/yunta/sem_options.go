@@ -1,43 +1,71 @@
 package main
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
-// Letters of sem's long options that have none.
-const (
-	optID = 0x200 + iota
-	optFg
-	optBg
-	optWait
-	optTimeout
-	optNice
-	optDir
-	optDryRun
-	optNothing // understood, and of no effect
-	optRefused // the first of those that GNU parallel has and sem has not
+	"yunta/cmd/yunta/internal/getopt"
 )
 
-// semNames are the long names that sem knows, by what they stand for.
-var semNames = []struct {
-	names string
-	as    rune
-	value bool
-}{
-	{"jobs max-procs maxprocs", 'j', true},
-	{"id semaphore-name semaphorename", optID, true},
-	{"st semaphore-timeout semaphoretimeout", optTimeout, true},
-	{"fg", optFg, false},
-	{"bg", optBg, false},
-	{"wait", optWait, false},
-	{"ungroup lb line-buffer linebuffer line-buffered linebuffered", 'u', false},
-	{"arg-file argfile", 'a', true},
-	{"nice", optNice, true},
-	{"wd workdir work-dir", optDir, true},
-	{"quote", 'q', false},
-	{"verbose", 't', false},
-	{"dry-run dryrun", optDryRun, false},
-	{"help", 'h', false},
-	{"version", 'V', false},
-	{"semaphore group keep-order keeporder gnu plain pipe spreadstdin will-cite willcite nn nonotice no-notice", optNothing, false},
+// options are those of GNU parallel that mean something for a semaphore; the others are refused by name. jobs is the value of -j.
+func (r *semRequest) options(jobs *string) *getopt.Set {
+	var list []getopt.Option
+	add := func(kind getopt.Kind, names string, set func(v string) error) {
+		list = append(list, getopt.Option{Names: strings.Fields(names), Kind: kind, Set: func(_, v string) error { return set(v) }})
+	}
+	flag := func(names string, to *bool, value bool) {
+		add(getopt.Flag, names, func(string) error { *to = value; return nil })
+	}
+	text := func(names string, to *string) {
+		add(getopt.Value, names, func(v string) error { *to = v; return nil })
+	}
+	text("j P jobs max-procs maxprocs", jobs)
+	text("id semaphore-name semaphorename", &r.id)
+	add(getopt.Value, "st semaphore-timeout semaphoretimeout", r.setTimeout)
+	flag("fg", &r.fg, true)
+	flag("bg", &r.fg, false)
+	flag("wait", &r.wait, true)
+	flag("u ungroup lb line-buffer linebuffer line-buffered linebuffered", &r.ungroup, true)
+	add(getopt.Value, "a arg-file argfile", func(v string) error {
+		if r.input != "" {
+			return errors.New("a semaphore's command has one standard input, not two -a")
+		}
+		r.input = v
+		return nil
+	})
+	add(getopt.Value, "nice", func(v string) (err error) {
+		if r.nice, err = strconv.Atoi(v); err != nil {
+			return fmt.Errorf("--nice %q: not a whole number", v)
+		}
+		return nil
+	})
+	text("wd workdir work-dir", &r.dir)
+	flag("q quote", &r.quote, true)
+	flag("v", &r.tell, true)
+	flag("t verbose", &r.tellErr, true)
+	flag("dry-run dryrun", &r.dryRun, true)
+	add(getopt.Flag, "h help", func(string) error { return errSemHelp })
+	add(getopt.Flag, "V version", func(string) error { return errSemVersion })
+	add(getopt.Flag, "semaphore group k keep-order keeporder gnu plain pipe spreadstdin will-cite willcite nn nonotice no-notice",
+		func(string) error { return nil })
+	refuse := func(name string, kind getopt.Kind) {
+		list = append(list, getopt.Option{Names: []string{name}, Kind: kind, Set: func(name, _ string) error {
+			return fmt.Errorf("%s is an option of GNU parallel that sem does not have here", name)
+		}})
+	}
+	for _, text := range refusedNames {
+		name, value := strings.CutSuffix(text, "=")
+		refuse(name, map[bool]getopt.Kind{true: getopt.Value}[value])
+	}
+	for _, c := range refusedLetters {
+		refuse(string(c), getopt.Flag)
+	}
+	for _, c := range refusedValues {
+		refuse(string(c), getopt.Value)
+	}
+	return getopt.NewSet(list)
 }
 
 // refusedNames are GNU parallel's other options, those that take a value with =.
@@ -56,27 +84,5 @@ var refusedNames = strings.Fields(`arg-file-sep= arg-sep= bar basefile= bf= bin=
 	transfer transfer-file= transferfile= trc= trim= tty unquote use-compress-program= use-cpus-instead-of-cores
 	use-sockets-instead-of-threads xapply xargs`)
 
-// refusedLetters are its single letters that sem has not, with their values.
-const refusedLetters = "0XmrpxC:d:D:E:I:J:L:N:S:U:n:s:"
-
-func semOptions() *optionSet {
-	g := &optionSet{short: "j:P:a:uqvktVh" + refusedLetters}
-	for _, group := range semNames {
-		for name := range strings.FieldsSeq(group.names) {
-			g.long = append(g.long, longOption{name: name, as: group.as, value: group.value})
-		}
-	}
-	for i, text := range refusedNames {
-		name, value := strings.CutSuffix(text, "=")
-		g.long = append(g.long, longOption{name: name, as: rune(optRefused + i), value: value})
-	}
-	return g
-}
-
-// semOptionName is how an option that was refused is written.
-func semOptionName(opt rune) string {
-	if i := int(opt) - optRefused; i >= 0 {
-		return "--" + strings.TrimSuffix(refusedNames[i], "=")
-	}
-	return "-" + string(opt)
-}
+// refusedLetters and refusedValues are its single letters that sem has not, the latter with their values.
+const refusedLetters, refusedValues = "0Xmrpx", "CdDEIJLNSUns"

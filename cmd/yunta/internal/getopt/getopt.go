@@ -1,11 +1,13 @@
-// Package getopt reads command lines as GNU programs do: long options that may be shortened, short ones that may stand together, values in
-// the same word or the next. It ends at the first word that is no option.
+// Package getopt reads command lines as getopt_long(3) does where it stops at the first argument that is no option: long options that may be
+// cut short where that is not ambiguous, single letters that may stand together, values in the same argument or the next. All is in the
+// order of the command line, and errors have the words of the C library.
 package getopt
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind says what follows an option.
@@ -19,17 +21,22 @@ const (
 	OptionalNumber             // a number, or none when the next word is not one
 )
 
-// An Option is what may be given under several names, which are without dashes; those of one letter are short.
+// An Option is what may be given under several names, which are without dashes; those of one letter are short, those that begin with a
+// dash are letters that mean something else together, such as -tt.
 type Option struct {
 	Names []string
 	Kind  Kind
-	Set   func(value string) error
+	Whole bool // its long names must not be cut short
+	// Set is told the name in full, with its dashes.
+	Set func(name, value string) error
 }
 
 // A Set finds options by their names.
 type Set struct {
+	// Perl is how perl's Getopt::Long reads -j=4: the value is 4.
+	Perl   bool
 	byName map[string]*Option
-	names  []string
+	long   []string // in the order in which they were given
 }
 
 // NewSet makes a set. Two options of one name panic.
@@ -41,14 +48,15 @@ func NewSet(options []Option) *Set {
 				panic("getopt: two options named " + name)
 			}
 			s.byName[name] = &options[i]
-			s.names = append(s.names, name)
+			if len(name) > 1 && name[0] != '-' {
+				s.long = append(s.long, name)
+			}
 		}
 	}
-	slices.Sort(s.names)
 	return s
 }
 
-// Parse applies the options at the beginning of args and returns the rest.
+// Parse applies the options at the beginning of args and returns the rest. The errors of Set come back as they are.
 func (s *Set) Parse(args []string) (rest []string, err error) {
 	for len(args) > 0 {
 		word := args[0]
@@ -56,9 +64,9 @@ func (s *Set) Parse(args []string) (rest []string, err error) {
 		case word == "--":
 			return args[1:], nil
 		case strings.HasPrefix(word, "--"):
-			args, err = s.long(args)
+			args, err = s.takeLong(args)
 		case len(word) > 1 && word[0] == '-':
-			args, err = s.short(args)
+			args, err = s.takeShort(args)
 		default:
 			return args, nil
 		}
@@ -69,25 +77,83 @@ func (s *Set) Parse(args []string) (rest []string, err error) {
 	return nil, nil
 }
 
-func (s *Set) long(args []string) ([]string, error) {
+func (s *Set) takeLong(args []string) ([]string, error) {
 	name, value, given := strings.Cut(args[0][2:], "=")
 	args = args[1:]
-	o, err := s.find(name)
+	name, err := s.find(name)
 	if err != nil {
 		return nil, err
 	}
+	o := s.byName[name]
 	switch {
 	case o.Kind == Flag && given:
-		return nil, fmt.Errorf("option --%s takes no value", name)
+		return nil, fmt.Errorf("option '--%s' doesn't allow an argument", name)
 	case o.Kind == Value && !given:
 		if len(args) == 0 {
-			return nil, fmt.Errorf("option --%s needs a value", name)
+			return nil, fmt.Errorf("option '--%s' requires an argument", name)
 		}
 		value, args = args[0], args[1:]
 	case !given:
 		value, args = o.optional(args)
 	}
-	return args, wrap("--"+name, o.Set(value))
+	return args, o.Set("--"+name, value)
+}
+
+// find returns the long name that is given, or that of the one option which has names that begin so.
+func (s *Set) find(name string) (string, error) {
+	if len(name) > 1 && s.byName[name] != nil {
+		return name, nil
+	}
+	var near []string
+	for _, n := range s.long {
+		if strings.HasPrefix(n, name) && !s.byName[n].Whole {
+			near = append(near, n)
+		}
+	}
+	switch {
+	case len(near) == 0:
+		return "", fmt.Errorf("unrecognized option '--%s'", name)
+	case slices.ContainsFunc(near, func(n string) bool { return s.byName[n] != s.byName[near[0]] }):
+		return "", fmt.Errorf("option '--%s' is ambiguous; possibilities: '--%s'", name, strings.Join(near, "' '--"))
+	}
+	return near[0], nil
+}
+
+func (s *Set) takeShort(args []string) ([]string, error) {
+	if o := s.byName[args[0]]; o != nil && len(args[0]) > 2 {
+		return args[1:], o.Set(args[0], "")
+	}
+	letters := args[0][1:]
+	args = args[1:]
+	for letters != "" {
+		c, size := utf8.DecodeRuneInString(letters)
+		name := letters[:size]
+		letters = letters[size:]
+		o := s.byName[name]
+		if o == nil {
+			return nil, fmt.Errorf("invalid option -- '%c'", c)
+		}
+		value := ""
+		switch {
+		case o.Kind == Flag:
+		case letters != "":
+			if s.Perl {
+				letters = strings.TrimPrefix(letters, "=")
+			}
+			value, letters = letters, ""
+		case o.Kind == Value:
+			if len(args) == 0 {
+				return nil, fmt.Errorf("option requires an argument -- '%c'", c)
+			}
+			value, args = args[0], args[1:]
+		default:
+			value, args = o.optional(args)
+		}
+		if err := o.Set("-"+name, value); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
 }
 
 // optional takes the value of an option that may have one from the next word.
@@ -99,67 +165,4 @@ func (o *Option) optional(args []string) (value string, rest []string) {
 		return "", args
 	}
 	return args[0], args[1:]
-}
-
-// find returns the option of a long name, or of the only one that begins so.
-func (s *Set) find(name string) (*Option, error) {
-	if o := s.byName[name]; o != nil && (len(name) > 1) {
-		return o, nil
-	}
-	var found *Option
-	var meant []string
-	for _, n := range s.names {
-		if len(n) > 1 && name != "" && strings.HasPrefix(n, name) && s.byName[n] != found {
-			found = s.byName[n]
-			meant = append(meant, "--"+n)
-		}
-	}
-	switch len(meant) {
-	case 0:
-		return nil, fmt.Errorf("unknown option: --%s", name)
-	case 1:
-		return found, nil
-	}
-	return nil, fmt.Errorf("option --%s is ambiguous: %s", name, strings.Join(meant, ", "))
-}
-
-func (s *Set) short(args []string) ([]string, error) {
-	// One that has a name of several letters, such as -tt.
-	if o := s.byName["-"+args[0][1:]]; o != nil {
-		return args[1:], wrap(args[0], o.Set(""))
-	}
-	letters := args[0][1:]
-	args = args[1:]
-	for letters != "" {
-		name := letters[:1]
-		letters = letters[1:]
-		o := s.byName[name]
-		if o == nil {
-			return nil, fmt.Errorf("unknown option: -%s", name)
-		}
-		value := ""
-		switch {
-		case o.Kind == Flag:
-		case letters != "":
-			value, letters = strings.TrimPrefix(letters, "="), ""
-		case o.Kind == Value:
-			if len(args) == 0 {
-				return nil, fmt.Errorf("option -%s needs a value", name)
-			}
-			value, args = args[0], args[1:]
-		default:
-			value, args = o.optional(args)
-		}
-		if err := wrap("-"+name, o.Set(value)); err != nil {
-			return nil, err
-		}
-	}
-	return args, nil
-}
-
-func wrap(name string, err error) error {
-	if err != nil {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return err
 }

@@ -27,29 +27,40 @@ func TestParse(t *testing.T) {
 		{"-k -- -k", "k rest [-k]"},
 		{"- x", "rest [- x]"},
 		{"-k", "k rest []"},
-		{"--ta x", "option --ta is ambiguous: --tag, --tagstring"},
-		{"--nosuch", "unknown option: --nosuch"},
-		{"-kz", "unknown option: -z"},
-		{"--keep-order=1", "option --keep-order takes no value"},
-		{"--jobs", "option --jobs needs a value"},
-		{"-j", "option -j needs a value"},
-		{"--bad x", "--bad: refused"},
+		{"--ta x", "option '--ta' is ambiguous; possibilities: '--tag' '--tagstring'"},
+		{"--nosuch", "unrecognized option '--nosuch'"},
+		{"-kz", "invalid option -- 'z'"},
+		{"--keep-order=1", "option '--keep-order' doesn't allow an argument"},
+		{"--jobs", "option '--jobs' requires an argument"},
+		{"-j", "option requires an argument -- 'j'"},
+		{"-kä", "invalid option -- 'ä'"},
+		{"-j=4 x", "j=4 rest [x]"},
+		{"-tt x", "twice rest [x]"},
+		{"--max x", "max rest [x]"}, // two names of one option
+		{"--who x", "who rest [x]"},
+		{"--wh x", "unrecognized option '--wh'"},
+		{"--b x", "--bad refused"},
 		{"--", "rest []"},
 	}
 	for _, test := range tests {
 		var got []string
-		set := func(name string) func(string) error {
-			return func(v string) error { got = append(got, name+v); return nil }
+		set := func(name string) func(string, string) error {
+			return func(_, v string) error { got = append(got, name+v); return nil }
 		}
 		s := NewSet([]Option{
-			{[]string{"keep-order", "k"}, Flag, set("k")},
-			{[]string{"jobs", "j"}, Value, set("j=")},
-			{[]string{"l"}, OptionalNumber, set("l=")},
-			{[]string{"i"}, Optional, set("i=")},
-			{[]string{"tag"}, Flag, set("tag")},
-			{[]string{"tagstring"}, Value, set("tagstring=")},
-			{[]string{"bad"}, Flag, func(string) error { return errors.New("refused") }},
+			{Names: []string{"keep-order", "k"}, Kind: Flag, Set: set("k")},
+			{Names: []string{"jobs", "j"}, Kind: Value, Set: set("j=")},
+			{Names: []string{"l"}, Kind: OptionalNumber, Set: set("l=")},
+			{Names: []string{"i"}, Kind: Optional, Set: set("i=")},
+			{Names: []string{"tag"}, Kind: Flag, Set: set("tag")},
+			{Names: []string{"tagstring"}, Kind: Value, Set: set("tagstring=")},
+			{Names: []string{"bad"}, Set: func(name, _ string) error { return errors.New(name + " refused") }},
+			{Names: []string{"t"}, Set: set("t")},
+			{Names: []string{"-tt"}, Set: set("twice")},
+			{Names: []string{"max-args", "max-values"}, Set: set("max")},
+			{Names: []string{"who"}, Whole: true, Set: set("who")},
 		})
+		s.Perl = true
 		rest, err := s.Parse(strings.Fields(test.args))
 		if got = append(got, fmt.Sprintf("rest %v", rest)); err != nil {
 			got = []string{err.Error()}
