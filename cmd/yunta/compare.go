@@ -25,6 +25,7 @@ import (
 type compareOptions struct {
 	models                    []string
 	noPython, noNoise, quick  bool
+	pin                       bool
 	list                      bool
 	workers, runs, warmup     int
 	seed                      uint64
@@ -52,7 +53,7 @@ by Python's multiprocessing, and says what differs, by how much and how sure tha
 names the workloads and explains the numbers.
 
 It tries to be fair: equal inputs and equal results, as many workers as cores and every run
-confined to that many cores, a program of its own for each run, runs interleaved in an order
+confined to that many cores, but not pinned to one of them (--pin), a program of its own for each run, runs interleaved in an order
 that --seed shuffles, runs to warm up that are thrown away, and one model run twice (A/A), whose
 difference from itself is the noise. Python does the first part of the tasks only, as it would
 take too long; rates and times for a task do not depend on that.
@@ -95,6 +96,7 @@ Exit status: 0 compared, 1 a run failed, results differ, or the condition of --f
 	f.StringSliceVar(&o.models, "models", []string{"proc", "go", "py"}, "what to compare: the first two with each other")
 	f.BoolVar(&o.noPython, "no-python", false, "leave Python out")
 	f.BoolVar(&o.noNoise, "no-noise", false, "leave out the second series of the same thing (A/A)")
+	f.BoolVar(&o.pin, "pin", false, "pin each worker process to a core, as pools do by default")
 	f.BoolVar(&o.quick, "quick", false, "a quarter of the tasks, and 5 runs")
 	f.BoolVar(&o.list, "list", false, "list the workloads and the numbers, and do nothing")
 	f.IntVarP(&o.workers, "workers", "j", 0, "workers of each model (0: one for each usable core)")

@@ -63,7 +63,7 @@ func (o *compareOptions) runAll(cmd *cobra.Command) (*compare.Report, bool, erro
 	machine, watch := load.Inspect(ctx, python)
 	c.r = &compare.Report{
 		Version: compare.Version, Created: time.Now().UTC().Truncate(time.Second), Seed: o.seed, Runs: o.runs, Warmup: o.warmup,
-		Workers: o.workers, Quick: o.quick, Machine: machine, Warnings: []string{},
+		Workers: o.workers, Quick: o.quick, Pinned: o.pin, Machine: machine, Warnings: []string{},
 	}
 	if o.commands != nil {
 		err = c.compareCommands(ctx)
@@ -131,7 +131,7 @@ func (c *comparison) compareModels(ctx context.Context) error {
 		work := &compare.Workload{Name: w.Name, About: w.About, Runs: []*compare.Run{}}
 		c.r.Workloads = append(c.r.Workloads, work)
 		spec := w.Spec(c.o.workers, c.o.seed, c.o.quick, c.files)
-		spec.PerMicro, spec.Lanes = c.micro, true
+		spec.PerMicro, spec.Lanes, spec.Pin = c.micro, true, c.o.pin
 		work.Tasks, work.Curve = spec.Tasks, axes(w.Curve)
 		var err error
 		if w.Name == "crash" {
@@ -324,7 +324,8 @@ func (c *comparison) warn() {
 	}
 	if len(loads) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("In %d of %d runs other programs used more than %.1f of a processor (%s in the middle): "+
-			"all times are longer than on a quiet machine; the order is shuffled, so no side has the worst of it.",
+			"times are longer than on a quiet machine, and the kernel may favour one side, since it serves sooner what sleeps and wakes "+
+			"than what computes. Repeat it on a quiet machine before believing a rate.",
 			len(loads), all, disturbed, compare.Num(compare.Summarize(loads).Median)))
 	}
 	if failed > 0 {

@@ -21,6 +21,7 @@ type Report struct {
 	Warmup    int         `json:"warmup"`  // runs of each arm that were thrown away
 	Workers   int         `json:"workers"` // of each model
 	Quick     bool        `json:"quick"`
+	Pinned    bool        `json:"pinned"` // worker processes, to a core each
 	Machine   Machine     `json:"machine"`
 	Arms      []Arm       `json:"arms"` // the first two are compared with each other
 	Workloads []*Workload `json:"workloads"`

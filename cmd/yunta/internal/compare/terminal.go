@@ -113,6 +113,9 @@ func (r *Report) RunsText() string {
 	text := fmt.Sprintf("%d of each, interleaved in an order shuffled by seed %d, after %d to warm up", r.Runs, r.Seed, r.Warmup)
 	if r.Workers > 0 {
 		text += fmt.Sprintf("; %d workers on as many cores", r.Workers)
+		if r.Pinned {
+			text += ", processes pinned"
+		}
 	}
 	for _, a := range r.Arms {
 		if a.Same != "" {

@@ -112,6 +112,9 @@ func Write(w io.Writer, r *compare.Report) error {
 	if r.Quick {
 		v.Repeat += " --quick"
 	}
+	if r.Pinned {
+		v.Repeat += " --pin"
+	}
 	v.Repeat += strings.TrimPrefix(v.Title, "yunta compare")
 	for i, arm := range r.Shown() {
 		v.Arms = append(v.Arms, armView{arm, i, legend(i)})
@@ -227,6 +230,13 @@ func faults(r *compare.Report, w *compare.Workload) []faultRow {
 	return rows
 }
 
+func pinning(pinned bool) string {
+	if pinned {
+		return "Each worker process was pinned to a core of its own; goroutines cannot be. On a busy machine a pinned process keeps its core's share, while the threads of goroutines may meet on one core."
+	}
+	return "Nothing was pinned: the kernel places worker processes as it places the threads of goroutines. A pool pins its processes by default (--pin compares that)."
+}
+
 // caveats are what this very run's numbers depend on.
 func caveats(r *compare.Report) []string {
 	m := r.Machine
@@ -245,6 +255,7 @@ func caveats(r *compare.Report) []string {
 		fmt.Sprintf("Every run is a program of its own, confined to as many cores as there are workers (%d). A worker process has GOMAXPROCS=1, "+
 			"the program of goroutines has all of those cores; the parent of the processes shares them with its workers.", r.Workers),
 		"What runs goroutines here is yunta's pool with Model: Goroutines, the same program with one option changed, not the shortest loop over a channel.",
+		pinning(r.Pinned),
 		"Goroutines share memory: that a crash there ends the whole program is by design. Processes copy what they are given; goroutines do not.",
 		"counter: processes take yunta's lock, which survives the death of its owner, and add in mapped memory; goroutines take a sync.Mutex, Python multiprocessing.Lock.",
 		"Python does the first part of the tasks only; its rates are for a task. Its algorithms are the same, its integers are not machine words.",

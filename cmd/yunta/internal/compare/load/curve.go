@@ -32,9 +32,7 @@ func (h *host) scaling(ctx context.Context) error {
 		pool := h.pool
 		if n != h.spec.Workers {
 			var err error
-			if pool, err = supervisor.NewPool(ctx, supervisor.PoolOptions{
-				Name: "scaling", Processes: n, Model: model(h.spec), Initializer: scalingSetup.Bind(h.spec),
-			}); err != nil {
+			if pool, err = supervisor.NewPool(ctx, h.spec.pool("scaling", n, scalingSetup.Bind(h.spec))); err != nil {
 				return err
 			}
 		}

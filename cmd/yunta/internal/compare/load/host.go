@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"yunta/child"
 	"yunta/cmd/yunta/internal/compare"
 	"yunta/ipc"
 	"yunta/oslock/rundir"
@@ -60,6 +61,15 @@ func model(s Spec) supervisor.Model {
 	return supervisor.Processes
 }
 
+// pool returns the options of a pool. Processes that are not pinned may use all cores, as goroutines may, but only one at a time.
+func (s Spec) pool(name string, workers int, first child.Call) supervisor.PoolOptions {
+	o := supervisor.PoolOptions{Name: name, Processes: workers, Model: model(s), Initializer: first}
+	if s.Model == "process" && !s.Pin {
+		o.Pin, o.Env = supervisor.PinNone, []string{"GOMAXPROCS=1"}
+	}
+	return o
+}
+
 func serve(ctx context.Context, s Spec) (*Outcome, error) {
 	dir, err := rundir.Create("compare")
 	if err != nil {
@@ -102,9 +112,7 @@ func (h *host) end() {
 // start makes the pool and says where the time to its first result went.
 func (h *host) start(ctx context.Context, set setting) error {
 	began := time.Now()
-	pool, err := supervisor.NewPool(ctx, supervisor.PoolOptions{
-		Name: "compare", Processes: h.spec.Workers, Model: model(h.spec), Initializer: setup.Bind(set),
-	})
+	pool, err := supervisor.NewPool(ctx, h.spec.pool("compare", h.spec.Workers, setup.Bind(set)))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type Spec struct {
 	PerMicro float64  `json:"per_micro"` // rounds of spinning that take a microsecond
 	Quick    bool     `json:"quick"`
 	Fault    string   `json:"fault,omitempty"`
+	Pin      bool     `json:"pin"`   // worker processes to a core each
 	Lanes    bool     `json:"lanes"` // keep what each worker did when
 }
 
