@@ -23,19 +23,19 @@ import (
 )
 
 type compareOptions struct {
-	models                    []string
-	noPython, noNoise, quick  bool
-	pin                       bool
-	list                      bool
-	workers, runs, warmup     int
-	seed                      uint64
-	files                     []string
-	json, csv, markdown       bool
-	html, save, from, failIf  string
-	condition                 *compare.Expr
-	workloads                 []load.Workload
-	commands                  [][]string // two of them, or none
-	seedGiven, runsGiven, all bool
+	models                   []string
+	noPython, noNoise, quick bool
+	pin                      bool
+	list                     bool
+	workers, runs, warmup    int
+	seed                     uint64
+	files                    []string
+	json, csv, markdown      bool
+	html, save, from, failIf string
+	condition                *compare.Expr
+	workloads                []load.Workload
+	commands                 [][]string // two of them, or none
+	seedGiven, runsGiven     bool
 }
 
 // compareArms are the models, in the order in which they are shown.
