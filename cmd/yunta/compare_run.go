@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -259,101 +258,4 @@ func (c *comparison) faults(ctx context.Context, work *compare.Workload, spec lo
 		work.Faults = append(work.Faults, f)
 	}
 	return nil
-}
-
-// compareCommands compares two commands by their time. What they print is not shown.
-func (c *comparison) compareCommands(ctx context.Context) error {
-	texts := make([]string, 2)
-	for i, command := range c.o.commands {
-		texts[i] = compare.Clean(strings.Join(command, " "), 60)
-		key := string(rune('a' + i))
-		c.r.Arms = append(c.r.Arms, compare.Arm{Key: key, Name: strings.ToUpper(key) + " " + compare.Clean(strings.Join(command, " "), 22)})
-	}
-	c.r.Title = "yunta compare -- " + texts[0] + " --vs " + texts[1]
-	c.r.Workers = 0
-	counts := c.addNoise()
-	order := compare.Order(counts, c.o.warmup, c.o.seed)
-	work := &compare.Workload{Name: "commands", About: "A is " + texts[0] + "; B is " + texts[1], Runs: []*compare.Run{}}
-	c.r.Workloads = append(c.r.Workloads, work)
-	c.bar.start(int64(len(order)))
-	said := map[string]bool{}
-	for turn, i := range order {
-		arm := c.r.Arms[i]
-		which := 0
-		if strings.TrimSuffix(arm.Key, again) == "b" {
-			which = 1
-		}
-		run, err := c.executor.Command(ctx, c.o.commands[which])
-		if err != nil {
-			return err
-		}
-		c.bar.add(1)
-		if run.Error != "" {
-			c.failed = true
-			if text := fmt.Sprintf("%s: %s: %s\n", c.name, arm.Name, run.Error); !said[text] {
-				said[text] = true
-				_, _ = io.WriteString(c.bar, text) // nothing can be done about it
-			}
-		}
-		if turn >= len(counts)*c.o.warmup {
-			run.Arm, run.Order = arm.Key, turn-len(counts)*c.o.warmup
-			work.Runs = append(work.Runs, run)
-		}
-	}
-	return nil
-}
-
-// disturbed is how many processors others may use before a run is spoken of.
-const disturbed = 0.3
-
-// warn says what makes the numbers of this comparison doubtful.
-func (c *comparison) warn() {
-	r := c.r
-	var loads []float64
-	all, failed := 0, 0
-	for _, w := range r.Workloads {
-		for _, run := range w.Runs {
-			all++
-			if run.Error != "" {
-				failed++
-			}
-			if run.Load > disturbed {
-				loads = append(loads, run.Load)
-			}
-		}
-	}
-	if len(loads) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("In %d of %d runs other programs used more than %.1f of a processor (%s in the middle): "+
-			"times are longer than on a quiet machine, and the kernel may favour one side, since it serves sooner what sleeps and wakes "+
-			"than what computes. Repeat it on a quiet machine before believing a rate.",
-			len(loads), all, disturbed, compare.Num(compare.Summarize(loads).Median)))
-	}
-	if failed > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d runs failed and do not count.", failed, all))
-	}
-	if r.Workers > r.Machine.CPUs {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d workers share %d cores.", r.Workers, r.Machine.CPUs))
-	}
-	if r.Workers > 0 && c.executor.CPUs == nil {
-		r.Warnings = append(r.Warnings, "This system has no call to confine a run to as many cores as there are workers.")
-	}
-	if r.Machine.Steal > 0.02 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("The host of this virtual machine took %s of its time.", compare.Percent(r.Machine.Steal)))
-	}
-	if r.Runs < 6 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("With %d runs a median has no 95 %% interval: that takes 6.", r.Runs))
-	}
-}
-
-// keepLanes forgets what the workers did in any run but the middle one of each arm: the page shows one.
-func keepLanes(r *compare.Report, w *compare.Workload) {
-	kept := map[*compare.Run]bool{}
-	for _, arm := range r.Shown() {
-		kept[w.MedianRun(arm.Key)] = true
-	}
-	for _, run := range w.Runs {
-		if !kept[run] {
-			run.Lanes = nil
-		}
-	}
 }

@@ -161,7 +161,7 @@ func trial(random *rand.Rand, slow float64) Difference {
 
 func TestSameThingShowsNoDifference(t *testing.T) {
 	t.Parallel()
-	const trials = 2000
+	const trials = 1000
 	random := rand.New(rand.NewPCG(5, 6))
 	quiet := 0
 	for range trials {
@@ -177,7 +177,7 @@ func TestSameThingShowsNoDifference(t *testing.T) {
 
 func TestTenPercentAreFound(t *testing.T) {
 	t.Parallel()
-	const trials = 2000
+	const trials = 1000
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, slow := range []float64{1.10, 1 / 1.10} {
 		want, found := Higher, 0
