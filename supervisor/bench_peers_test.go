@@ -87,7 +87,7 @@ func BenchmarkPeers(b *testing.B) {
 	load := loadAverage()
 	py, loky := startPythons(b)
 	var rows []*peerRow
-	for _, some := range [][]*peerRow{callRows(py, loky), dataRows(py, loky), processRows(py), mirrorRows(py), managerRows(py), commandRows(py), shellRows(), lockRows(py)} {
+	for _, some := range [][]*peerRow{callRows(py, loky), dataRows(py, loky), processRows(py), mirrorRows(py), managerRows(py), commandRows(py), shellRows(), parallelRows(), lockRows(py)} {
 		rows = append(rows, some...)
 	}
 	for _, r := range rows {
