@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// lender takes a permit and lends its life to a command, which lives until the test's end of the pipe is closed or it is killed.
+// lender takes a permit and lends its life to a command, which lives until it is killed.
 var lender = newHelper("lender", func(h *helperIO, args []string) error {
 	s, err := OpenSemaphore(args[0], 1, SemaphoreOptions{Undo: true})
 	if err != nil {
@@ -24,8 +24,8 @@ var lender = newHelper("lender", func(h *helperIO, args []string) error {
 	if err != nil {
 		return err
 	}
-	job := exec.Command("cat")
-	job.Stdin, job.ExtraFiles = os.Stdin, []*os.File{life}
+	job := exec.Command("sleep", "600") // not what reads: who waits for the helper closes its pipe
+	job.ExtraFiles = []*os.File{life}
 	if err := job.Start(); err != nil {
 		return err
 	}

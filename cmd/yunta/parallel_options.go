@@ -74,8 +74,12 @@ func (o *parallelOptions) set() *getopt.Set {
 	for _, names := range ignorable {
 		add(getopt.Flag, names, func(string) error { return nil })
 	}
+	shown := len(list)
 	for _, r := range refused {
 		add(r.kind, r.names, func(string) error { return errors.New("this option of GNU parallel is not supported: " + r.why) })
+	}
+	for i := range list[shown:] {
+		list[shown+i].Hidden = true
 	}
 	s := getopt.NewSet(list)
 	s.Perl = true

@@ -89,24 +89,29 @@ func oneLine(err error) string {
 }
 
 // subcommands are made when they are needed: a job of map that takes a millisecond should not wait for the flags of all others.
-var subcommands = []struct {
+func subcommands() []subcommand {
+	return []subcommand{
+		{"map", newMapCommand},
+		{"parallel", newParallelCommand},
+		{"results", newResultsCommand},
+		{"lab", newLabCommand},
+		{"count", newCountCommand},
+		{"version", newVersionCommand},
+		{"doctor", newDoctorCommand},
+		{"python-worker", newPythonWorkerCommand},
+		{"lock", newLockCommand},
+		{"sem", newSemCommand},
+		{"semaphore", newSemaphoreCommand},
+		{"keep", newKeepCommand},
+		{"top", newTopCommand},
+		{"compare", newCompareCommand},
+		{"man", newManCommand},
+	}
+}
+
+type subcommand struct {
 	name string
 	make func() *cobra.Command
-}{
-	{"map", newMapCommand},
-	{"parallel", newParallelCommand},
-	{"results", newResultsCommand},
-	{"lab", newLabCommand},
-	{"count", newCountCommand},
-	{"version", newVersionCommand},
-	{"doctor", newDoctorCommand},
-	{"python-worker", newPythonWorkerCommand},
-	{"lock", newLockCommand},
-	{"sem", newSemCommand},
-	{"semaphore", newSemaphoreCommand},
-	{"keep", newKeepCommand},
-	{"top", newTopCommand},
-	{"compare", newCompareCommand},
 }
 
 // newRootCommand makes the command for some arguments: with the subcommand that they name first, or with all.
@@ -124,15 +129,16 @@ Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrup
 	}
 	isGroup(root)
 	root.SetFlagErrorFunc(flagError)
-	for _, c := range subcommands {
+	for _, c := range subcommands() {
 		if len(args) > 0 && args[0] == c.name {
 			root.AddCommand(c.make())
 		}
 	}
 	if !root.HasSubCommands() {
-		for _, c := range subcommands {
+		for _, c := range subcommands() {
 			root.AddCommand(c.make())
 		}
+		addCompletions(root)
 	}
 	root.SetHelpCommand(newHelpCommand(root))
 	return root

@@ -51,7 +51,7 @@ func (r *semRequest) options(jobs *string) *getopt.Set {
 	add(getopt.Flag, "semaphore group k keep-order keeporder gnu plain pipe spreadstdin will-cite willcite nn nonotice no-notice",
 		func(string) error { return nil })
 	refuse := func(name string, kind getopt.Kind) {
-		list = append(list, getopt.Option{Names: []string{name}, Kind: kind, Set: func(name, _ string) error {
+		list = append(list, getopt.Option{Names: []string{name}, Kind: kind, Hidden: true, Set: func(name, _ string) error {
 			return fmt.Errorf("%s is an option of GNU parallel that sem does not have here", name)
 		}})
 	}

@@ -231,29 +231,37 @@ func newSemaphoreList() *cobra.Command {
 		Short: "List the semaphores of the run directory: name, value, kind",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			root, err := rundir.Root()
-			var entries []os.DirEntry
-			if err == nil {
-				entries, err = os.ReadDir(root)
-			}
+			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			err := eachSemaphore(func(name string, value int, kind string) {
+				fmt.Fprintf(t, "%s\t%d\t%s\n", printable(name), value, kind)
+			})
 			if err != nil {
 				return semaphoreFailed(cmd, "", err)
-			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			for _, e := range entries {
-				if !e.Type().IsRegular() {
-					continue
-				}
-				s, kind, err := openExisting(e.Name())
-				if err != nil {
-					continue // another kind of lock, or gone
-				}
-				if n, err := s.Value(); err == nil {
-					fmt.Fprintf(t, "%s\t%d\t%s\n", printable(e.Name()), n, kind)
-				}
-				s.Close()
 			}
 			return t.Flush()
 		},
 	}
+}
+
+// eachSemaphore calls show with each semaphore of the run directory.
+func eachSemaphore(show func(name string, value int, kind string)) error {
+	root, err := rundir.Root()
+	var entries []os.DirEntry
+	if err == nil {
+		entries, err = os.ReadDir(root)
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		s, kind, err := openExisting(e.Name())
+		if err != nil {
+			continue // another kind of lock, or gone
+		}
+		if n, err := s.Value(); err == nil {
+			show(e.Name(), n, kind)
+		}
+		s.Close()
+	}
+	return err
 }

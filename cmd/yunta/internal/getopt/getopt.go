@@ -27,6 +27,8 @@ type Option struct {
 	Names []string
 	Kind  Kind
 	Whole bool // its long names must not be cut short
+	// Hidden options are not offered when a shell completes a word.
+	Hidden bool
 	// Set is told the name in full, with its dashes.
 	Set func(name, value string) error
 }
@@ -35,6 +37,7 @@ type Option struct {
 type Set struct {
 	// Perl is how perl's Getopt::Long reads -j=4: the value is 4.
 	Perl   bool
+	dry    bool // nothing is set
 	byName map[string]*Option
 	long   []string // in the order in which they were given
 }
@@ -90,13 +93,13 @@ func (s *Set) takeLong(args []string) ([]string, error) {
 		return nil, fmt.Errorf("option '--%s' doesn't allow an argument", name)
 	case o.Kind == Value && !given:
 		if len(args) == 0 {
-			return nil, fmt.Errorf("option '--%s' requires an argument", name)
+			return nil, missing("option '--" + name + "' requires an argument")
 		}
 		value, args = args[0], args[1:]
 	case !given:
 		value, args = o.optional(args)
 	}
-	return args, o.Set("--"+name, value)
+	return args, s.set(o, "--"+name, value)
 }
 
 // find returns the long name that is given, or that of the one option which has names that begin so.
@@ -121,7 +124,7 @@ func (s *Set) find(name string) (string, error) {
 
 func (s *Set) takeShort(args []string) ([]string, error) {
 	if o := s.byName[args[0]]; o != nil && len(args[0]) > 2 {
-		return args[1:], o.Set(args[0], "")
+		return args[1:], s.set(o, args[0], "")
 	}
 	letters := args[0][1:]
 	args = args[1:]
@@ -143,18 +146,30 @@ func (s *Set) takeShort(args []string) ([]string, error) {
 			value, letters = letters, ""
 		case o.Kind == Value:
 			if len(args) == 0 {
-				return nil, fmt.Errorf("option requires an argument -- '%c'", c)
+				return nil, missing("option requires an argument -- '" + name + "'")
 			}
 			value, args = args[0], args[1:]
 		default:
 			value, args = o.optional(args)
 		}
-		if err := o.Set("-"+name, value); err != nil {
+		if err := s.set(o, "-"+name, value); err != nil {
 			return nil, err
 		}
 	}
 	return args, nil
 }
+
+func (s *Set) set(o *Option, name, value string) error {
+	if s.dry {
+		return nil
+	}
+	return o.Set(name, value)
+}
+
+// missing says that an option is the last word and needs another.
+type missing string
+
+func (m missing) Error() string { return string(m) }
 
 // optional takes the value of an option that may have one from the next word.
 func (o *Option) optional(args []string) (value string, rest []string) {

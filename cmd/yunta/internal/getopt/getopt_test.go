@@ -70,3 +70,41 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+func TestPending(t *testing.T) {
+	t.Parallel()
+	set := func(string, string) error { return errors.New("set") }
+	s := NewSet([]Option{
+		{Names: []string{"jobs", "j"}, Kind: Value, Set: set},
+		{Names: []string{"keep", "k"}, Set: set},
+		{Names: []string{"gone"}, Hidden: true, Set: set},
+	})
+	for words, want := range map[string]string{
+		"":           "option",
+		"-k":         "option",
+		"-j":         "value",
+		"-kj":        "value",
+		"--jobs":     "value",
+		"--jobs=2":   "option",
+		"-j 2":       "option",
+		"-j2 echo":   "after [echo]",
+		"-k --":      "after []",
+		"echo -j":    "after [echo -j]",
+		"--nonsense": "option",
+	} {
+		rest, value := s.Pending(strings.Fields(words))
+		got := "option"
+		switch {
+		case value:
+			got = "value"
+		case rest != nil:
+			got = fmt.Sprintf("after %v", rest)
+		}
+		if got != want {
+			t.Errorf("after %q: %s, want %s", words, got, want)
+		}
+	}
+	if got := strings.Join(s.Words(), " "); got != "--jobs --keep -j -k" {
+		t.Errorf("words: %s", got)
+	}
+}
