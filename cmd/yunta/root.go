@@ -123,6 +123,9 @@ func newRootCommand(args []string) *cobra.Command {
 Python's multiprocessing does. A task that crashes or hangs takes down one process, which is
 seen, named and replaced; the rest of the work goes on.
 
+Nothing is coloured but "yunta top", which heeds NO_COLOR; bars and redrawn lines are for terminals alone.
+"yunta completion SHELL" and "yunta man DIR" write what a shell and man need.
+
 Exit status: 0 done, 1 failed in part or whole, 2 bad command line, 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
