@@ -131,7 +131,8 @@ func (n *session) reply(id uint64, q *request, err error) {
 		out = append(binary.AppendUvarint(nil, id), statusError)
 		out = append(out, child.EncodeError(err)...)
 	}
-	if sent := n.conn.SendBytes(out); sent != nil || n.ctx.Err() != nil {
+	// Whether the client is gone is asked before: one that has its reply may go as soon as it likes.
+	if n.ctx.Err() != nil || n.conn.SendBytes(out) != nil {
 		if q.undo != nil && err == nil {
 			q.undo()
 		}
