@@ -34,11 +34,14 @@ func newInstance(kind string, q *request) (object, error) {
 		return nil, errWait // code of the program's own
 	}
 	arg := q.in.rest()
-	o, err := detached(q, func(ctx context.Context) (any, error) { return d.make(ctx, arg) })
+	o, err := detached(q, func(ctx context.Context) (*instance, error) {
+		o, err := d.make(ctx, arg)
+		return &instance{d, o}, err
+	}, func(o *instance) { _ = o.delete() })
 	if err != nil {
-		return nil, err
+		return nil, err // no object in an interface
 	}
-	return &instance{d, o}, nil
+	return o, nil
 }
 
 func (i *instance) call(q *request) error {
@@ -56,7 +59,7 @@ func (i *instance) call(q *request) error {
 			return err
 		}
 		arg := q.in.rest()
-		out, err := detached(q, func(ctx context.Context) ([]byte, error) { return m.call(ctx, i.o, arg) })
+		out, err := detached(q, func(ctx context.Context) ([]byte, error) { return m.call(ctx, i.o, arg) }, nil)
 		q.out = append(q.out, out...)
 		return err
 	case objectStream:
@@ -82,16 +85,25 @@ func (i *instance) delete() error {
 }
 
 // detached runs code of the program's own, which may not care for its context: the request ends with that all the same.
-func detached[R any](q *request, f func(ctx context.Context) (R, error)) (R, error) {
+// What comes of it later is dropped.
+func detached[R any](q *request, f func(ctx context.Context) (R, error), drop func(R)) (R, error) {
 	type outcome struct {
 		r   R
 		err error
 	}
-	done := make(chan outcome, 1)
+	done := make(chan outcome)
 	ctx := context.WithValue(q.ctx, sessionKey{}, q.s)
 	q.s.server.all.Go(func() {
 		o := outcome{err: errGoexit}
-		defer func() { done <- o }()
+		defer func() {
+			select {
+			case done <- o:
+			case <-q.ctx.Done():
+				if o.err == nil && drop != nil {
+					drop(o.r)
+				}
+			}
+		}()
 		o.r, o.err = safely(func() (R, error) { return f(ctx) })
 	})
 	select {

@@ -211,3 +211,53 @@ func TestRegisterTwice(t *testing.T) {
 		}()
 	}
 }
+
+// late is a registered type whose maker does not care for its context.
+type late struct{ closed chan struct{} }
+
+func (l *late) Close() error { close(l.closed); return nil }
+
+var (
+	lates = Register("late", func(_ context.Context, _ int) (*late, error) {
+		lateBegun <- struct{}{}
+		return <-lateMade, nil
+	})
+	lateBegun = make(chan struct{})
+	lateMade  = make(chan *late)
+)
+
+// What is made when nobody wants it any more is closed, and not kept for ever.
+func TestMadeTooLate(t *testing.T) {
+	ctx := testContext(t)
+	s := testServer(t, ServerOptions{})
+	c := connect(t, s)
+	for name, end := range map[string]func(cancel context.CancelCauseFunc, c *Client){
+		"context": func(cancel context.CancelCauseFunc, _ *Client) { cancel(errNegative) },
+		"client":  func(_ context.CancelCauseFunc, c *Client) { _ = c.Close() },
+	} {
+		mine := connect(t, s)
+		sub, cancel := context.WithCancelCause(ctx)
+		made := make(chan error)
+		go func() {
+			_, err := lates.New(sub, mine, 0)
+			made <- err
+		}()
+		<-lateBegun
+		end(cancel, mine)
+		if err := <-made; err == nil {
+			t.Errorf("%s: it was made all the same", name)
+		}
+		waitFor(t, "no request to wait", func() bool { return s.waitingRequests() == 0 })
+		l := &late{closed: make(chan struct{})}
+		lateMade <- l
+		select {
+		case <-l.closed:
+		case <-ctx.Done():
+			t.Fatalf("%s: what came too late was not closed", name)
+		}
+		cancel(nil)
+	}
+	if st := must[Stats](t)(c.Stats(ctx)); st.Objects != 0 {
+		t.Errorf("%d objects are left", st.Objects)
+	}
+}

@@ -84,9 +84,9 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	_, _ = rand.Read(id[:])
 	s.id = hex.EncodeToString(id[:])
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	s.all.Go(s.accept)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.all.Go(s.accept) // a client may have it closed from now on, which needs unhook
 	s.unhook = context.AfterFunc(ctx, func() { _ = s.Close() })
 	return s, nil
 }
@@ -202,6 +202,13 @@ func (s *Server) forget(o object) {
 	defer s.mu.Unlock()
 	for n := range s.sessions {
 		n.forget(r)
+	}
+}
+
+// unmake removes an object that no client knows of.
+func (s *Server) unmake(id uint64) {
+	if o, err := s.objects.remove(id); err == nil {
+		s.all.Go(func() { _ = o.delete() }) // which may run code of the program's own
 	}
 }
 

@@ -163,7 +163,9 @@ func (n *session) ofServer(q *request) error {
 		if err != nil {
 			return err
 		}
-		q.out = binary.AppendUvarint(q.out, t.add(o))
+		id := t.add(o)
+		q.out = binary.AppendUvarint(q.out, id)
+		q.undo = func() { n.server.unmake(id) } // nobody would know of it
 	case serverCancel:
 		n.mu.Lock()
 		cancel := n.waiting[q.in.uint()]

@@ -68,3 +68,25 @@ func TestReplyThatCannotComeIsUndone(t *testing.T) {
 		}
 	}
 }
+
+// An object whose maker was gone before it knew of it would stay for ever: nobody has its number.
+func TestObjectThatNobodyKnowsOf(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	s := testServer(t, ServerOptions{})
+	ours, theirs, err := ipc.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := newSession(s, ours)
+	if !n.take((&call{}).putUint(1).putUint(0).putByte(serverCreate).putText(kindLock).buf) {
+		t.Fatal("the request was not understood")
+	}
+	if st := must[Stats](t)(connect(t, s).Stats(ctx)); st.Objects != 0 {
+		t.Errorf("%d objects are left", st.Objects)
+	}
+}

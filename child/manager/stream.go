@@ -110,7 +110,7 @@ func (i *instance) begin(q *request) error {
 	// Its context is the client's, not that of this request, which ends now.
 	ctx, cancel := context.WithCancel(context.WithValue(q.s.ctx, sessionKey{}, q.s))
 	arg := q.in.rest()
-	s, err := detached(q, func(context.Context) (*stream, error) { return m.stream(ctx, i.o, arg) })
+	s, err := detached(q, func(context.Context) (*stream, error) { return m.stream(ctx, i.o, arg) }, nil)
 	if err != nil {
 		cancel()
 		return err
@@ -134,7 +134,7 @@ func (s *stream) call(q *request) error {
 	if q.ctx == nil {
 		return errWait
 	}
-	out, err := detached(q, func(context.Context) ([]byte, error) { return s.batch() })
+	out, err := detached(q, func(context.Context) ([]byte, error) { return s.batch() }, nil)
 	q.out = append(q.out, out...)
 	return err
 }
