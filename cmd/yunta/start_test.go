@@ -14,8 +14,8 @@ import (
 func TestStartIsLight(t *testing.T) {
 	t.Parallel()
 	const (
-		maxAllocations = 600
-		maxBytes       = 100 << 10
+		maxAllocations = 640
+		maxBytes       = 136 << 10
 	)
 	exe := filepath.Join(t.TempDir(), "yunta")
 	runIn(t, ".", "go", "build", "-buildvcs=false", "-o", exe, ".")
