@@ -72,6 +72,16 @@
 // shared on one machine is a hundred times as fast in shared memory: ipc.Queue,
 // ipc.Value, oslock.Lock.
 //
+// # Looking on
+//
+// [Boards] reads what every running pool of this user shows of its workers: what
+// each runs, since when, and which lock it waits for; [Deadlocks] finds those that
+// wait for each other. "yunta top" shows both. It costs the pools nothing.
+//
+// PoolOptions.Trace writes a timeline for https://ui.perfetto.dev: a lane for each
+// worker and each core with its tasks, how long they had waited, crashes, retries, waits
+// for locks and pauses of the garbage collector. "yunta map --trace FILE" does.
+//
 // # How work travels
 //
 // Arguments go down a pipe in chunks whose size follows from measured run

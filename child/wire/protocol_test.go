@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -151,6 +152,12 @@ func TestProtocolPage(t *testing.T) {
 	want(fmt.Sprintf("%d + worker * %d", LineSize, BlockSize))
 	want(fmt.Sprintf("%d slots", SlotsPerWorker))
 	want(dumpWord(t))
+	want(fmt.Sprintf("a ring of %d events of %d bytes", TraceEvents, unsafe.Sizeof(TraceEvent{})))
+	_, row, _ := strings.Cut(page, "\n| 3 | Chunk |")
+	row, _, _ = strings.Cut(row, "\n")
+	if n := 1 + 5*strings.Count(row, "u32 ") + 9*strings.Count(row, "u64 "); n != chunkHead {
+		t.Errorf("a Chunk's head has %d bytes on the page, %d here", n, chunkHead)
+	}
 }
 
 func mapKeys(t *testing.T, v any) []string {

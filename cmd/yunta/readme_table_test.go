@@ -154,13 +154,13 @@ func TestReadmeTablePython(t *testing.T) {
 // the modules' or of the objects that they make.
 const readmeCheck = `
 import ast, builtins, concurrent.futures, multiprocessing, os
-from multiprocessing import connection, pool, queues, shared_memory, synchronize
+from multiprocessing import connection, managers, pool, queues, shared_memory, synchronize
 
-modules = [builtins, multiprocessing, concurrent.futures, connection, pool, shared_memory]
+modules = [builtins, multiprocessing, concurrent.futures, connection, managers, pool, shared_memory]
 context = multiprocessing.get_context()
 objects = [multiprocessing.Process, pool.Pool, pool.AsyncResult, concurrent.futures.Future,
            concurrent.futures.Executor, queues.JoinableQueue, connection.Connection, connection.Listener,
-           shared_memory.SharedMemory, synchronize.Lock, synchronize.Semaphore, synchronize.Condition,
+           shared_memory.SharedMemory, managers.SyncManager, managers.SharedMemoryManager, synchronize.Lock, synchronize.Semaphore, synchronize.Condition,
            synchronize.Event, synchronize.Barrier, multiprocessing.get_logger(), os, connection,
            context.Lock(), context.Value('d', 0.0), context.Barrier(2), context.Semaphore(2)]
 newer = {'process_cpu_count'}  # 3.13
