@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 type keenWriter struct {
 	w   io.Writer
 	err error
+
+	looked, isPipe bool
+}
+
+// pipe reports whether it writes to a pipe.
+func (k *keenWriter) pipe() bool {
+	if f, ok := k.w.(*os.File); ok && !k.looked {
+		info, err := f.Stat()
+		k.isPipe = err == nil && info.Mode()&os.ModeNamedPipe != 0
+		if k.isPipe {
+			jobs.Widen(f)
+		}
+	}
+	k.looked = true
+	return k.isPipe
 }
 
 func (k *keenWriter) Write(p []byte) (int, error) {

@@ -108,6 +108,11 @@ func (p *printer) file(w io.Writer, name string, size int64) error {
 	}
 	defer f.Close()
 	defer os.Remove(path)
+	if t, ok := w.(*tagger); ok && t.tag == nil && t.err == nil {
+		if out, ok := t.w.(*keenWriter); ok && out.pipe() {
+			return t.pour(out, f, size)
+		}
+	}
 	if p.buffer == nil {
 		p.buffer = make([]byte, copyBuffer)
 	}
@@ -116,6 +121,26 @@ func (p *printer) file(w io.Writer, name string, size int64) error {
 		r = io.LimitReader(f, size)
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, p.buffer)
+	return err
+}
+
+// pour prints a file, or its first size bytes, into a pipe.
+func (t *tagger) pour(out *keenWriter, f *os.File, size int64) error {
+	if size < 0 {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		size = info.Size()
+	}
+	err := jobs.Pour(out.w.(*os.File), f, size)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return err // the file's fault
+	}
+	t.err = err
+	if out.err == nil {
+		out.err = err
+	}
 	return err
 }
 

@@ -90,3 +90,10 @@ func copyPart(w io.Writer, file *os.File, at, size int64) error {
 	}
 	return err
 }
+
+// Pour writes the first size bytes of a file to a pipe, without copying them where that works. The file must not change any more: its pages
+// are what the pipe holds.
+func Pour(pipe, file *os.File, size int64) error { return pour(pipe, file, 0, size) }
+
+// Widen gives a pipe more room, where that can be done, so that both sides wake less often.
+func Widen(pipe *os.File) { growPipe(int(pipe.Fd())) }
