@@ -122,6 +122,7 @@ func subcommands() []subcommand {
 		{"top", newTopCommand},
 		{"compare", newCompareCommand},
 		{"man", newManCommand},
+		{"completion", newCompletionCommand},
 	}
 }
 
