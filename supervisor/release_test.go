@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"yunta/child"
@@ -52,6 +53,9 @@ func TestFailedPoolReleases(t *testing.T) {
 			if err == nil {
 				p.Terminate()
 				t.Fatal("NewPool succeeded")
+			}
+			if tt.start != nil && (!errors.Is(err, refused) || !strings.HasPrefix(err.Error(), "supervisor: starting worker ")) {
+				t.Errorf("it does not say what was refused: %v", err)
 			}
 			if now := supervisor.CoresTaken(); now != cores {
 				t.Errorf("%d cores count as taken, were %d (%v)", now, cores, err)

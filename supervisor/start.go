@@ -58,15 +58,29 @@ func discard(all []*worker) {
 
 // launch has the process of a worker started, which then waits for its
 // configuration. Who launches must enlist or discard it.
-func (p *core) launch(index, incarnation int) (*worker, error) {
+func (p *core) launch(index, incarnation int) (w *worker, err error) {
 	if testHookStart != nil {
-		if err := testHookStart(index, incarnation); err != nil {
-			return nil, err
-		}
+		err = testHookStart(index, incarnation)
 	}
-	if p.o.Command != nil {
-		return p.launchPlain(index, incarnation)
+	switch {
+	case err != nil:
+	case p.o.Command != nil:
+		w, err = p.launchPlain(index, incarnation)
+	default:
+		w, err = p.launchOwn(index, incarnation)
 	}
+	if err != nil {
+		return nil, notStarted(index, err)
+	}
+	return w, nil
+}
+
+func notStarted(index int, err error) error {
+	return fmt.Errorf("supervisor: starting worker %d: %w", index, err)
+}
+
+// launchOwn is launch for a worker of this program.
+func (p *core) launchOwn(index, incarnation int) (*worker, error) {
 	tasksR, tasksW, err := ipc.NewPipe(tasksPipe)
 	if err != nil {
 		return nil, err
@@ -125,7 +139,7 @@ func (p *core) enlist(w *worker) error {
 	if err := w.begun(); err != nil {
 		w.abandon()
 		_ = w.tasks.Close()
-		return fmt.Errorf("supervisor: starting worker %d: %w", w.index, err)
+		return notStarted(w.index, err)
 	}
 	w.bell = wire.BellAt(p.area, w.index)
 	if w.incarnation == 1 && w.index < len(p.assigned) {
