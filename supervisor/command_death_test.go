@@ -54,6 +54,32 @@ func TestCommandExceptions(t *testing.T) {
 	}
 }
 
+// A worker leaves as it should when a task has waited for the worker's own child,
+// or lets nobody wait for any.
+func TestCommandLeavesWithoutItsGuard(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"ignore", "wait"} {
+		if _, err := os.Stat(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid())); err != nil && how == "wait" {
+			continue // there is nowhere to find its children
+		}
+		var stderr lockedBuffer
+		o := pythonCommand(t)
+		o.Processes, o.Stderr = 1, &stderr
+		p := newPool(t, o)
+		ctx := testContext(t)
+		n, err := supervisor.Apply(ctx, p, child.Foreign[string, int]("disowns"), how)
+		if err != nil || how == "wait" && n != 1 {
+			t.Fatal(how, n, err)
+		}
+		if err := errors.Join(p.Close(), p.Wait(ctx)); err != nil {
+			t.Error(how, err)
+		}
+		if s := p.Stats(); s.Died != 0 || stderr.String() != "" {
+			t.Errorf("%s: %+v\n%s", how, s, stderr.String())
+		}
+	}
+}
+
 // What ends the process is told apart as it is for any worker, and the others
 // go on.
 func TestCommandEnds(t *testing.T) {

@@ -581,10 +581,18 @@ def _end(status):
         status = status or 1
     _flush()
     if _guarded_by is not None and _guarded_by[0] == os.getpid():
-        # Whoever adopts it need not be one that looks after the dead.
-        os.kill(_guarded_by[1], signal.SIGKILL)
-        os.waitpid(_guarded_by[1], 0)
+        _dismiss(_guarded_by[1])
     os._exit(status)
+
+
+def _dismiss(guard):
+    """End the guard: whoever adopts it need not be one that looks after the dead."""
+    try:
+        if os.waitpid(guard, os.WNOHANG)[0] == 0:  # else the number may be another's by now
+            os.kill(guard, signal.SIGKILL)
+            os.waitpid(guard, 0)
+    except OSError:
+        pass  # a task has waited for it, or ignores SIGCHLD: the system does then
 
 
 def _kill_group():
