@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -158,4 +159,20 @@ func TestUnusable(t *testing.T) {
 	}
 	check(t, c.Close(), c.Close())
 	wantIs(t, l.Lock(ctx), ErrClosed)
+}
+
+// A server takes clients whoever else has gone in the middle of a handshake.
+func TestClientGoneInItsHandshake(t *testing.T) {
+	t.Parallel()
+	s := testServer(t, ServerOptions{})
+	for range 100 {
+		c, err := net.Dial(s.Addr().Network(), s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, connect(t, s).Ping(testContext(t)))
 }

@@ -141,8 +141,8 @@ func (s *Server) Wait(ctx context.Context) error {
 // Closing again does nothing.
 func (s *Server) Close() error {
 	s.once.Do(func() {
+		s.cancel(ErrLost) // first: by that accept knows
 		err := s.listener.Close()
-		s.cancel(ErrLost)
 		s.mu.Lock()
 		s.closed = true
 		unhook := s.unhook
@@ -164,7 +164,7 @@ func (s *Server) accept() {
 	for {
 		conn, err := s.listener.Accept(s.ctx)
 		switch {
-		case errors.Is(err, ipc.ErrClosed) || s.ctx.Err() != nil:
+		case s.ctx.Err() != nil: // not ErrClosed: that may be a client's, which was gone in its handshake
 			if conn != nil {
 				_ = conn.Close()
 			}
