@@ -69,6 +69,7 @@ func killOthers() {
 	if syscall.Getpgrp() != group {
 		return
 	}
+	syscall.ForkLock.Lock() // for good: what was started once this process has left the group would not be in it
 	to, err := syscall.Getpgid(os.Getppid())
 	if err == nil {
 		err = syscall.Setpgid(0, to)

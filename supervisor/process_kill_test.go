@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -233,3 +235,50 @@ func TestProcessesLeakNothing(t *testing.T) {
 		t.Errorf("the spawner has %d users", n)
 	}
 }
+
+// A process that starts programs all the time and gets SIGTERM takes with it
+// also what it was just about to start.
+func TestTerminatedWhileItStartsPrograms(t *testing.T) {
+	t.Parallel()
+	r := random(t)
+	dir, err := os.MkdirTemp(t.TempDir(), "started")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "signed")
+	for range 30 {
+		p := startProcess(t, startsPrograms, path, supervisor.ProcessOptions{Stderr: io.Discard})
+		waitFor(t, "the first program", func() bool { _, err := os.Stat(path); return err == nil })
+		time.Sleep(time.Duration(r.IntN(3_000)) * time.Microsecond)
+		if err := syscall.Kill(p.PID(), syscall.SIGTERM); err != nil { // not the supervisor's, which would see to the group
+			t.Fatal(err)
+		}
+		if code := ended(t, p); code != -int(syscall.SIGTERM) && code != 1 {
+			t.Fatalf("exit code %d, %v", code, p.Err())
+		}
+		_ = os.Remove(path)
+		waitFor(t, "the end of what it had started", func() bool { return len(descendants(filepath.Base(filepath.Dir(path)))) == 0 })
+	}
+}
+
+// startsPrograms starts a program after the other, several at a time, and kills
+// each a moment later.
+var startsPrograms = child.Register("startsPrograms", func(ctx context.Context, path string) (int, error) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				cmd := exec.Command("sleep", "600")
+				cmd.Env = append(os.Environ(), runEnv+"="+filepath.Base(filepath.Dir(path)))
+				if cmd.Start() == nil {
+					signPID(path)
+					time.Sleep(time.Millisecond)
+					_ = cmd.Process.Kill()
+					_ = cmd.Wait()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return 0, ctx.Err()
+})
