@@ -99,6 +99,9 @@ func (l *Listener) shake(c *Conn, from net.Addr) {
 	}
 	if err != nil {
 		_ = c.Close()
+		if errors.Is(err, ErrClosed) { // which Accept returns when the listener is closed
+			err = fmt.Errorf("%w: the peer has gone", ErrAuth)
+		}
 		l.fail(err)
 		return
 	}

@@ -310,3 +310,25 @@ func TestListenStaleFile(t *testing.T) {
 		t.Errorf("a file that is not ours was touched: %v", err)
 	}
 }
+
+// Who goes in mid-handshake is not taken for the end of the listener.
+func TestListenPeerGone(t *testing.T) {
+	t.Parallel()
+	l, err := Listen("unix", "", ListenOptions{AuthKey: []byte("key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for range 50 {
+		c, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if _, err := l.Accept(ctx); err == nil || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+			t.Fatalf("somebody has gone: %v", err)
+		}
+	}
+}
