@@ -80,9 +80,11 @@ func (p *keptProcess) Start(ctx context.Context) error {
 	}
 	p.pid.Store(int64(p.cmd.Process.Pid))
 	p.k.guard.add(p.PID())
+	heard := make(chan struct{})
 	switch {
 	case fd != nil:
 		go func() {
+			defer close(heard)
 			defer fd.Close()
 			if _, err := bufio.NewReader(fd).ReadString('\n'); err == nil {
 				child.Ready(ctx)
@@ -91,7 +93,10 @@ func (p *keptProcess) Start(ctx context.Context) error {
 	case p.k.flags.readyTCP != "":
 		go p.dial(ctx, strings.ReplaceAll(p.k.flags.readyTCP, "%s", p.c.name))
 	}
-	go p.await(flush)
+	if fd == nil {
+		close(heard)
+	}
+	go p.await(flush, heard)
 	return nil
 }
 
@@ -128,7 +133,8 @@ func (p *keptProcess) dial(ctx context.Context, address string) {
 	}
 }
 
-func (p *keptProcess) await(flush func()) {
+// await waits for the command's end, which counts after what it has said by its descriptor.
+func (p *keptProcess) await(flush func(), heard <-chan struct{}) {
 	err := p.cmd.Wait()
 	p.mu.Lock()
 	// The next start shall not meet what this one has left. The group has its number for itself as long as there is somebody in it.
@@ -137,6 +143,10 @@ func (p *keptProcess) await(flush func()) {
 	p.k.guard.remove(p.PID())
 	p.mu.Unlock()
 	flush()
+	select {
+	case <-heard:
+	case <-time.After(pipeTime):
+	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // something it left behind writes on
 	}
