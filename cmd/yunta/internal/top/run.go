@@ -20,11 +20,13 @@ func Run(ctx context.Context, in, out *os.File, look Look, interval time.Duratio
 }
 
 func run(ctx context.Context, in, out *os.File, m tea.Model) error {
-	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out)).Run()
-	if errors.Is(err, tea.ErrInterrupted) || errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
-		return nil
+	p := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out))
+	// Not tea.WithContext, whose end closes what another goroutine still reads from.
+	defer context.AfterFunc(ctx, p.Quit)()
+	if _, err := p.Run(); !errors.Is(err, tea.ErrInterrupted) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Batch prints snapshots, n of them, or until ctx ends if n is 0.

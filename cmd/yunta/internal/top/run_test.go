@@ -95,6 +95,9 @@ func TestTerminalRestored(t *testing.T) {
 		{"panic while looking", func(_ *terminal, _ func(), broken *atomic.Bool) { broken.Store(true) }, tea.ErrProgramPanic},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			if raceEnabled && row.want != nil {
+				t.Skip("after a panic the library closes what its reader still reads from")
+			}
 			x := newTerminal(t)
 			before, err := term.GetState(int(x.tty.Fd()))
 			if err != nil {
