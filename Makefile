@@ -143,7 +143,6 @@ check: ## all that CI runs, in its order
 	$(MAKE) portable
 	$(MAKE) cross
 	$(MAKE) conformance
-	$(MAKE) differential
 
 $(GOFUMPT):
 	GOOS= GOARCH= GOBIN="$(CURDIR)/.bin" $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)

@@ -97,19 +97,19 @@
 // EPYC, Linux 6.18, Go 1.26, beside Python 3.11, at a load average of 3 when it
 // began. The ratios travel, the times do not.
 //
-//	new pool to its first result             5.1 ms  1.8 starts of the same binary; Python's forks take 9
+//	new pool to its first result             4.1 ms  1.4 starts of the same binary; Python\'s forks take 10
 //	a worker more                            2.5 ms  1.7 starts of the same binary (200 at once)
 //	a Process, started and waited for        1.9 ms  1.3 starts of the same binary (200 at once); Python's fork 3.3
 //	Apply, a core free                       2.3 us  a raw pipe takes 33; Python 101
 //	Apply, caller and worker on one core     7.3 us  a raw pipe takes 4.7
 //	a task of a Map, chunks by themselves     27 ns  37 M/s; Python 7.4 M/s
-//	the same, ChunkSize: 1                   530 ns  1.9 M/s; Python 60 k/s
+//	the same, ChunkSize: 1                    44 ns  22 M/s; Python 49 k/s
 //	a string of 20 bytes there and back       94 ns  11 M/s; Python 3.0 M/s
 //	a struct of three fields there and back  640 ns  1.6 M/s; Python 0.34 M/s
-//	16 MiB of result                         3.3 ms  6 copies in warm memory; Python 23 ms
+//	16 MiB of result                         1.7 ms  2.7 copies in warm memory; Python 20 ms
 //	256 MiB there and back                    75 ms  3 times two copies in warm memory; a Python Pipe 516 ms
 //	an idle worker                           2.1 MiB of its own memory and its share of the program's
-//	a goroutine pool's task                   83 ns  chunks by themselves; 240 ns with ChunkSize: 1
+//	a goroutine pool's task                   83 ns  chunks by themselves; 103 ns with ChunkSize: 1
 //
 // What a task costs does not depend on how many there are: 79 ns among 10^4,
 // 26 ns among 10^6 and 23 among 10^7, since the first ones of a Map are dealt
