@@ -358,10 +358,14 @@ var locksFor = child.Register("locksFor", func(ctx context.Context, path string)
 		return 0, err
 	}
 	defer l.Close()
+	signPID(path + ".come")
 	if err := l.Lock(ctx); err != nil {
 		return 0, err
 	}
-	time.Sleep(20 * time.Millisecond) // long enough for the other to have waited
+	for len(signed(path+".come")) < 2 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond) // a wait is told of when it has lasted 1 ms
 	return 0, l.Unlock()
 })
 
